@@ -1,0 +1,225 @@
+//! The one table of settings. Help texts, the README's table, parsing and the names that charts and
+//! tests rely on all come from here.
+
+/// One setting: an environment variable and a flag.
+#[derive(Debug)]
+pub struct Variable {
+    pub name: &'static str,
+    pub group: Group,
+    pub default: Default,
+    /// A value that is accepted.
+    pub example: &'static str,
+    /// Sentences for people, the first one says what it is.
+    pub help: &'static str,
+    /// Secrets are never printed, have no flag (arguments are visible to every user of a machine),
+    /// and can be read from the file that `<name>_FILE` names.
+    pub secret: bool,
+}
+
+/// What holds when nobody sets a variable.
+#[derive(Debug)]
+pub enum Default {
+    Value(&'static str),
+    /// Follows from other settings, as these words say.
+    Rule(&'static str),
+    Unset,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Addresses,
+    Data,
+    Access,
+    Limits,
+    Log,
+}
+
+impl Group {
+    pub const ALL: [Self; 5] = [
+        Self::Addresses,
+        Self::Data,
+        Self::Access,
+        Self::Limits,
+        Self::Log,
+    ];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Addresses => "Addresses",
+            Self::Data => "Data",
+            Self::Access => "Access",
+            Self::Limits => "Limits",
+            Self::Log => "Log",
+        }
+    }
+}
+
+pub const LISTEN: &str = "CHAT_LISTEN";
+pub const ADMIN_LISTEN: &str = "CHAT_ADMIN_LISTEN";
+pub const DATA_DIR: &str = "CHAT_DATA_DIR";
+pub const NUMBER_BLOCK: &str = "CHAT_NUMBER_BLOCK";
+pub const FOLD_INTERVAL_MS: &str = "CHAT_FOLD_INTERVAL_MS";
+pub const AUTH_MODE: &str = "CHAT_AUTH_MODE";
+pub const ADMIN_KEY: &str = "CHAT_ADMIN_KEY";
+pub const TRUSTED_PROXIES: &str = "CHAT_TRUSTED_PROXIES";
+pub const CORS_ORIGINS: &str = "CHAT_CORS_ORIGINS";
+pub const RATE_LIMIT: &str = "CHAT_RATE_LIMIT";
+pub const MAX_CONNECTIONS: &str = "CHAT_MAX_CONNECTIONS";
+pub const LOG: &str = "CHAT_LOG";
+pub const LOG_FORMAT: &str = "CHAT_LOG_FORMAT";
+
+/// The rates outside loopback, where strangers may knock.
+pub const PUBLIC_RATES: &str = "general=100/s,create=50/s";
+
+/// Every setting, in the order people read them.
+pub const VARIABLES: &[Variable] = &[
+    Variable {
+        name: LISTEN,
+        group: Group::Addresses,
+        default: Default::Value("127.0.0.1:8080"),
+        example: "0.0.0.0:8080",
+        help: "Where the API answers. Port 0 takes a free one.",
+        secret: false,
+    },
+    Variable {
+        name: ADMIN_LISTEN,
+        group: Group::Addresses,
+        default: Default::Value("127.0.0.1:8081"),
+        example: "0.0.0.0:8081",
+        help: "Where /livez, /readyz and /metrics answer. Keep it away from strangers.",
+        secret: false,
+    },
+    Variable {
+        name: DATA_DIR,
+        group: Group::Data,
+        default: Default::Value("data"),
+        example: "/var/lib/chat",
+        help: "The directory of the database and the index, made if it is missing. One process at a time.",
+        secret: false,
+    },
+    Variable {
+        name: NUMBER_BLOCK,
+        group: Group::Data,
+        default: Default::Value("256"),
+        example: "1000",
+        help: "How many numbers of a chat are reserved at once; a kill leaves at most that many unused. 1 to 100000.",
+        secret: false,
+    },
+    Variable {
+        name: FOLD_INTERVAL_MS,
+        group: Group::Data,
+        default: Default::Value("1000"),
+        example: "5000",
+        help: "Milliseconds between two passes that fold the ledger into the counts, which are exact in between as well. 10 to 3600000.",
+        secret: false,
+    },
+    Variable {
+        name: AUTH_MODE,
+        group: Group::Access,
+        default: Default::Value("none"),
+        example: "keys",
+        help: "none: everything is open, for loopback addresses only. keys: every request needs an application's key or the admin key.",
+        secret: false,
+    },
+    Variable {
+        name: ADMIN_KEY,
+        group: Group::Access,
+        default: Default::Unset,
+        example: "at-least-16-random-characters",
+        help: "The key that may create and list applications; needed where the mode is keys. 16 to 255 printable ASCII characters.",
+        secret: true,
+    },
+    Variable {
+        name: TRUSTED_PROXIES,
+        group: Group::Access,
+        default: Default::Value("0"),
+        example: "1",
+        help: "How many proxies in front of the API add the address they see to X-Forwarded-For. 0: the header is ignored. 0 to 10.",
+        secret: false,
+    },
+    Variable {
+        name: CORS_ORIGINS,
+        group: Group::Access,
+        default: Default::Unset,
+        example: "https://app.example.com,http://localhost:3000",
+        help: "Origins whose pages may call the API, separated by commas. Unset: none.",
+        secret: false,
+    },
+    Variable {
+        name: RATE_LIMIT,
+        group: Group::Limits,
+        default: Default::Rule("off on loopback, elsewhere general=100/s,create=50/s"),
+        example: PUBLIC_RATES,
+        help: "Requests a second for each application and for each client address: off, or rates for all requests (general) and for those that create something (create). Twice the rate may come at once.",
+        secret: false,
+    },
+    Variable {
+        name: MAX_CONNECTIONS,
+        group: Group::Limits,
+        default: Default::Value("1000"),
+        example: "5000",
+        help: "Connections to the API at the same time; more wait until one closes. 1 to 100000.",
+        secret: false,
+    },
+    Variable {
+        name: LOG,
+        group: Group::Log,
+        default: Default::Value("info,tantivy=warn"),
+        example: "debug,hyper=info",
+        help: "What is logged: a level (error, warn, info, debug, trace), or target=level pairs separated by commas.",
+        secret: false,
+    },
+    Variable {
+        name: LOG_FORMAT,
+        group: Group::Log,
+        default: Default::Value("human"),
+        example: "json",
+        help: "human or json, one line for each event on standard error.",
+        secret: false,
+    },
+];
+
+impl Variable {
+    /// The row of the table with this name.
+    pub(super) fn named(name: &str) -> &'static Self {
+        VARIABLES
+            .iter()
+            .find(|variable| variable.name == name)
+            .expect("every name constant has its row in the table")
+    }
+
+    /// The flag that sets it: `CHAT_DATA_DIR` is `data-dir`; for a secret the one that names its file.
+    pub fn flag(&self) -> String {
+        let name = self.name.strip_prefix(PREFIX).unwrap_or(self.name);
+        let flag = name.to_ascii_lowercase().replace('_', "-");
+        if self.secret {
+            format!("{flag}-file")
+        } else {
+            flag
+        }
+    }
+
+    /// The variable that the flag sets.
+    pub fn flag_name(&self) -> String {
+        if self.secret {
+            self.file_name()
+        } else {
+            self.name.to_owned()
+        }
+    }
+
+    /// The variable that names the file a secret is in.
+    pub fn file_name(&self) -> String {
+        format!("{}_FILE", self.name)
+    }
+
+    /// What holds when it is not set, in words.
+    pub fn default_text(&self) -> &'static str {
+        match self.default {
+            Default::Value(text) | Default::Rule(text) => text,
+            Default::Unset => "unset",
+        }
+    }
+}
+
+pub(super) const PREFIX: &str = "CHAT_";
