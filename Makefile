@@ -1,0 +1,54 @@
+# What one does with a clone. `make` alone lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# release, or dev for a faster build.
+PROFILE ?= release
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
+
+.PHONY: help run test check bench demo fmt lint no-drivers licences
+
+help: ## list the targets
+	@echo "ChatSystem: make run, then follow what it prints."
+	@echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+run: ## build and start the chat on 127.0.0.1:8080, data in ./data (PROFILE=dev builds faster)
+	@cargo run --locked --profile $(PROFILE) -p standalone --bin chat-standalone
+
+test: ## run every test; needs no server
+	cargo test --locked --workspace
+
+check: fmt lint no-drivers ## format, lints, and what the programs may link
+
+fmt: ## is everything formatted?
+	cargo fmt --all --check
+
+lint: ## clippy with warnings denied, and the library without any driver
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo check --locked -p chat --no-default-features
+
+# The tree is read first, so that a failing cargo is not taken for an empty tree.
+no-drivers: ## the library alone links no driver, chat-standalone none of the cluster's
+	@tree=$$(cargo tree --locked -p standalone -e normal --prefix none); \
+	! grep -E '^(lapin|redis|elasticsearch|sqlx-mysql) ' <<< "$$tree" || { echo "chat-standalone must not link these"; exit 1; }
+	@tree=$$(cargo tree --locked -p chat --no-default-features -e normal --prefix none); \
+	! grep -E '^(sqlx|sqlx-.*|tantivy|lapin|redis|elasticsearch) ' <<< "$$tree" || { echo "chat without features must not link these"; exit 1; }
+
+licences: $(CARGO_DENY) ## licences, sources and duplicates of all dependencies
+	$(CARGO_DENY) --locked check bans licenses sources
+
+# Built once into the cache: a newcomer's `make test` does not wait for it.
+$(CARGO_DENY):
+	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root $(CARGO_DENY_ROOT)
+
+bench: ## measure throughput, latency and memory against baselines; minutes
+	cargo build --locked --release --workspace --bins
+	cargo run --locked --release -p e2e --bin bench
+
+demo: ## import real text found on this machine and search it
+	PROFILE=$(PROFILE) tests/demo/run.sh
