@@ -245,6 +245,10 @@ impl<'a> Work<'a> {
             row.updated_at = at;
         }
         if before.as_ref() == Some(&row) {
+            // It may have been carried out by a worker that died before it told the index.
+            if row.uid.is_some() {
+                self.index.insert(key);
+            }
             return Outcome::Unchanged;
         }
         self.put_message(row);
