@@ -4,8 +4,13 @@ use crate::model::Millis;
 use rand::Rng;
 
 pub fn now() -> Millis {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the clock"
+    )]
+    let since_1970 = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     Millis::new(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 

@@ -25,7 +25,11 @@ pub enum Error {
     NotYetStored,
     /// A value that cannot be stored or asked for, whoever tries again.
     #[error("{field}: {problem}; {fix}")]
-    Invalid { field: &'static str, problem: String, fix: String },
+    Invalid {
+        field: &'static str,
+        problem: String,
+        fix: String,
+    },
     /// No credentials, or none that are known.
     #[error("no valid credentials")]
     Unauthenticated,
@@ -49,7 +53,10 @@ pub enum Error {
     Unroutable,
     /// It may or may not have been stored; the same idempotency key, or this number, tells later.
     #[error("it is not known whether the message was stored")]
-    OutcomeUnknown { number: Option<Number>, uid: Option<Uid> },
+    OutcomeUnknown {
+        number: Option<Number>,
+        uid: Option<Uid>,
+    },
     /// A backend does not answer or refuses to write; nothing was done.
     #[error("{part} is not available: {source}")]
     Unavailable { part: &'static str, source: Source },
@@ -64,10 +71,17 @@ impl Error {
     }
 
     pub fn unavailable(part: &'static str, source: impl Into<Source>) -> Self {
-        Self::Unavailable { part, source: source.into() }
+        Self::Unavailable {
+            part,
+            source: source.into(),
+        }
     }
 
     pub fn invalid(field: &'static str, problem: crate::model::Problem) -> Self {
-        Self::Invalid { field, problem: problem.problem, fix: problem.fix }
+        Self::Invalid {
+            field,
+            problem: problem.problem,
+            fix: problem.fix,
+        }
     }
 }

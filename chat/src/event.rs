@@ -3,7 +3,10 @@
 //! Commands are facts about an accepted request, so a worker never asks the API anything. `encode` and
 //! `decode` are for adapters whose queue leaves the process.
 
-use crate::model::{AppId, Author, ChatKey, Content, Fingerprint, MessageKey, Metadata, Millis, Name, Number, Rev, Uid};
+use crate::model::{
+    AppId, Author, ChatKey, Content, Fingerprint, MessageKey, Metadata, Millis, Name, Number, Rev,
+    Uid,
+};
 use serde::{Deserialize, Serialize};
 
 /// The schema version this program writes. A worker gives a newer one back instead of guessing.
@@ -53,9 +56,17 @@ pub struct CreateChat {
 pub struct EditChat {
     pub key: ChatKey,
     pub rev: Rev,
-    #[serde(default, with = "double_option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "double_option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub name: Option<Option<Name>>,
-    #[serde(default, with = "double_option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "double_option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub metadata: Option<Option<Metadata>>,
     pub accepted_at: Millis,
 }
@@ -88,7 +99,11 @@ pub struct EditMessage {
     pub rev: Rev,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
-    #[serde(default, with = "double_option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "double_option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub metadata: Option<Option<Metadata>>,
     pub accepted_at: Millis,
 }
@@ -130,7 +145,9 @@ impl Command {
     pub fn queue(&self) -> Queue {
         match self {
             Self::CreateChat(_) | Self::EditChat(_) | Self::DeleteChat(_) => Queue::Chats,
-            Self::CreateMessage(_) | Self::EditMessage(_) | Self::DeleteMessage(_) => Queue::Messages,
+            Self::CreateMessage(_) | Self::EditMessage(_) | Self::DeleteMessage(_) => {
+                Queue::Messages
+            }
             Self::IndexRows(_) => Queue::Indexing,
         }
     }
@@ -192,7 +209,10 @@ pub fn decode(bytes: &[u8]) -> Result<Envelope, DecodeError> {
 mod double_option {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Option<Option<T>>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<Option<T>>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         value.as_ref().and_then(Option::as_ref).serialize(to)
     }
 
@@ -208,9 +228,22 @@ mod tests {
     use super::*;
 
     fn edit(name: Option<Option<Name>>) -> Envelope {
-        let key = ChatKey { app: AppId::from_stored(7), number: Number::new(9).unwrap() };
-        let command = EditChat { key, rev: Rev::from_stored(3), name, metadata: None, accepted_at: Millis::new(5) };
-        Envelope { version: VERSION, command: Command::EditChat(command), origin: Origin::default() }
+        let key = ChatKey {
+            app: AppId::from_stored(7),
+            number: Number::new(9).unwrap(),
+        };
+        let command = EditChat {
+            key,
+            rev: Rev::from_stored(3),
+            name,
+            metadata: None,
+            accepted_at: Millis::new(5),
+        };
+        Envelope {
+            version: VERSION,
+            command: Command::EditChat(command),
+            origin: Origin::default(),
+        }
     }
 
     #[test]
@@ -223,8 +256,16 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_apart_from_garbage() {
-        assert_eq!(decode(br#"{"version":2,"command":{"type":"dance"}}"#), Err(DecodeError::Newer(2)));
-        for garbage in [&b"\xff"[..], b"{}", b"", br#"{"version":1,"command":{"type":"dance"},"origin":{}}"#] {
+        assert_eq!(
+            decode(br#"{"version":2,"command":{"type":"dance"}}"#),
+            Err(DecodeError::Newer(2))
+        );
+        for garbage in [
+            &b"\xff"[..],
+            b"{}",
+            b"",
+            br#"{"version":1,"command":{"type":"dance"},"origin":{}}"#,
+        ] {
             assert!(matches!(decode(garbage), Err(DecodeError::Malformed(_))));
         }
     }

@@ -7,7 +7,10 @@
 mod ids;
 mod text;
 
-pub use ids::{AppId, ChatKey, Fingerprint, KeyId, MessageKey, Millis, Number, Rev, Scope, TenantId, Token, Uid};
+pub use ids::{
+    AppId, ChatKey, Fingerprint, KeyId, MessageKey, Millis, Number, Rev, Scope, TenantId, Token,
+    Uid,
+};
 pub use text::{Author, Content, IdempotencyKey, Metadata, Name, Problem};
 
 /// Whether a row can be seen. `Deleted` is final.
@@ -85,7 +88,9 @@ impl GapCause {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Voided, Self::BlockLost].into_iter().find(|cause| cause.as_str() == text)
+        [Self::Voided, Self::BlockLost]
+            .into_iter()
+            .find(|cause| cause.as_str() == text)
     }
 }
 

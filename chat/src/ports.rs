@@ -9,8 +9,8 @@
 use crate::error::{Error, Result};
 use crate::event::{DecodeError, Envelope, Queue};
 use crate::model::{
-    AppId, Application, Chat, ChatKey, Fingerprint, Gap, GapCause, KeyId, Message, MessageKey, Millis, Name, Number,
-    Page, Scope, State, TenantId, Token, Uid,
+    AppId, Application, Chat, ChatKey, Fingerprint, Gap, GapCause, KeyId, Message, MessageKey,
+    Millis, Name, Number, Page, Scope, State, TenantId, Token, Uid,
 };
 use crate::ops::search::Query;
 use crate::rows::{Counted, Existing, Keys, Plan};
@@ -55,7 +55,10 @@ pub struct NewApplication {
 pub enum Creation {
     Created,
     /// This idempotency key made this application, from a request with this fingerprint.
-    Existing { token: Token, fingerprint: Fingerprint },
+    Existing {
+        token: Token,
+        fingerprint: Fingerprint,
+    },
 }
 
 /// What it takes to let somebody in.
@@ -87,7 +90,12 @@ pub trait Reader: Send + Sync {
     /// Live chats with numbers above `after`, ascending.
     async fn chats(&self, tenant: TenantId, after: u64, limit: u32) -> Result<Page<Chat>>;
     /// Follows an alias to the row it means.
-    async fn message(&self, tenant: TenantId, chat: Number, number: Number) -> Result<Found<Message>>;
+    async fn message(
+        &self,
+        tenant: TenantId,
+        chat: Number,
+        number: Number,
+    ) -> Result<Found<Message>>;
     /// A window of a chat, ascending. Deleted messages are left out.
     async fn messages(
         &self,
@@ -103,7 +111,13 @@ pub trait Reader: Send + Sync {
     /// The number a keyed chat create is bound to, stored or not.
     async fn chat_by_uid(&self, tenant: TenantId, uid: Uid) -> Result<Option<Stored>>;
     /// Explained gaps of a chat that end above `after`, ascending.
-    async fn gaps(&self, tenant: TenantId, chat: Number, after: u64, limit: u32) -> Result<Found<Page<Gap>>>;
+    async fn gaps(
+        &self,
+        tenant: TenantId,
+        chat: Number,
+        after: u64,
+        limit: u32,
+    ) -> Result<Found<Page<Gap>>>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,8 +158,16 @@ pub struct Stored {
 #[async_trait]
 pub trait AcrossTenants: Send + Sync {
     /// Live chats of all live applications after this position, ordered by application and number.
-    async fn chats(&self, after: Option<ChatKey>, limit: u32) -> Result<Page<(Token, Chat), ChatKey>>;
-    async fn messages(&self, after: Option<MessageKey>, limit: u32) -> Result<Page<(Token, Message), MessageKey>>;
+    async fn chats(
+        &self,
+        after: Option<ChatKey>,
+        limit: u32,
+    ) -> Result<Page<(Token, Chat), ChatKey>>;
+    async fn messages(
+        &self,
+        after: Option<MessageKey>,
+        limit: u32,
+    ) -> Result<Page<(Token, Message), MessageKey>>;
     /// What the index should hold for each key that has a row, as of now.
     async fn index_writes(&self, keys: &[MessageKey]) -> Result<Vec<IndexWrite>>;
     /// Count and hash over (uid, version) of the visible messages of each chat that has any, ordered by key.
@@ -184,7 +206,13 @@ pub trait Sequences: Send + Sync {
     /// exclusive lock on the store, when nobody else gives numbers.
     async fn give_back(&self, remainders: &[Remainder]) -> Result<()>;
     /// Binds a keyed chat create to a number before it is published; the first binding wins and is returned.
-    async fn bind_chat(&self, tenant: TenantId, uid: Uid, number: Number, fingerprint: Fingerprint) -> Result<Stored>;
+    async fn bind_chat(
+        &self,
+        tenant: TenantId,
+        uid: Uid,
+        number: Number,
+        fingerprint: Fingerprint,
+    ) -> Result<Stored>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -335,12 +363,22 @@ impl BuryReason {
 }
 
 impl Delivery {
-    pub fn new(envelope: Result<Envelope, DecodeError>, attempts: u32, settle: Box<dyn Settle>) -> Self {
-        Self { envelope, attempts, settle: Some(settle) }
+    pub fn new(
+        envelope: Result<Envelope, DecodeError>,
+        attempts: u32,
+        settle: Box<dyn Settle>,
+    ) -> Self {
+        Self {
+            envelope,
+            attempts,
+            settle: Some(settle),
+        }
     }
 
     fn settle(&mut self) -> Box<dyn Settle> {
-        self.settle.take().expect("a delivery is settled once, because settling consumes it")
+        self.settle
+            .take()
+            .expect("a delivery is settled once, because settling consumes it")
     }
 
     pub async fn ack(mut self) {
@@ -553,7 +591,9 @@ impl Digest {
 /// FNV-1a, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>): the same on every side and release.
 fn entry_hash(uid: Uid, version: u64) -> u64 {
     let bytes = uid.as_bytes().iter().copied().chain(version.to_be_bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 // ---------------------------------------------------------------------------------------------- limiting
@@ -563,5 +603,10 @@ fn entry_hash(uid: Uid, version: u64) -> u64 {
 pub trait Limiter: Send + Sync {
     /// Takes one request out of a bucket and says what is left. Never fails: an adapter that cannot
     /// reach its store counts for itself.
-    async fn take(&self, bucket: &str, rate: crate::ops::limits::Rate, now: Millis) -> crate::ops::limits::Verdict;
+    async fn take(
+        &self,
+        bucket: &str,
+        rate: crate::ops::limits::Rate,
+        now: Millis,
+    ) -> crate::ops::limits::Verdict;
 }

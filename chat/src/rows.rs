@@ -5,7 +5,8 @@
 //! times for ever and loses its content, author and metadata.
 
 use crate::model::{
-    AppId, Author, ChatKey, Content, Fingerprint, MessageKey, Metadata, Millis, Name, Number, Rev, State, Uid,
+    AppId, Author, ChatKey, Content, Fingerprint, MessageKey, Metadata, Millis, Name, Number, Rev,
+    State, Uid,
 };
 use std::collections::{BTreeSet, HashMap};
 

@@ -89,7 +89,8 @@ impl KeyId {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        let valid = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let valid =
+            text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         valid.then(|| Self(text.to_owned()))
     }
 
@@ -144,7 +145,9 @@ impl fmt::Display for Number {
 
 /// The revision of a row: 0 when created, then the greatest rev of the edits applied to it. Revs are
 /// unique and rising within one chat.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Rev(i64);
 
@@ -264,8 +267,9 @@ impl Millis {
 
     /// UTC with exactly three places for milliseconds: `2026-01-02T03:04:05.678Z`.
     pub fn to_rfc3339(self) -> String {
-        let moment = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+        let moment =
+            time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+                .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
         format!(
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
             moment.year(),
@@ -325,7 +329,10 @@ impl Scope {
         let app = AppId(parts.next()?.parse().ok()?);
         let kind = parts.next()?;
         let chat = match parts.next() {
-            Some(number) => Some(ChatKey { app, number: Number::new(number.parse().ok()?)? }),
+            Some(number) => Some(ChatKey {
+                app,
+                number: Number::new(number.parse().ok()?)?,
+            }),
             None => None,
         };
         match (kind, chat, parts.next()) {
@@ -347,12 +354,21 @@ mod tests {
             let token = Token::from_random(bytes);
             assert_eq!(Token::parse(token.as_str()), Some(token));
         }
-        assert_eq!(Token::from_random([255; 16]).as_str(), "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+        assert_eq!(
+            Token::from_random([255; 16]).as_str(),
+            "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+        );
     }
 
     #[test]
     fn what_was_never_a_token_does_not_parse() {
-        for text in ["", "7ZZZZZZZZZZZZZZZZZZZZZZZZz", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "7ZZZZZZZZZZZZZZZZZZZZZZZZU", "0"] {
+        for text in [
+            "",
+            "7ZZZZZZZZZZZZZZZZZZZZZZZZz",
+            "8ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+            "7ZZZZZZZZZZZZZZZZZZZZZZZZU",
+            "0",
+        ] {
             assert_eq!(Token::parse(text), None, "{text}");
         }
     }
@@ -375,8 +391,15 @@ mod tests {
 
     #[test]
     fn a_scope_parses_back_from_its_key() {
-        let chat = ChatKey { app: AppId(7), number: Number::new(9).unwrap() };
-        for scope in [Scope::Chats(chat.app), Scope::Messages(chat), Scope::Revs(chat)] {
+        let chat = ChatKey {
+            app: AppId(7),
+            number: Number::new(9).unwrap(),
+        };
+        for scope in [
+            Scope::Chats(chat.app),
+            Scope::Messages(chat),
+            Scope::Revs(chat),
+        ] {
             assert_eq!(Scope::parse(&scope.key()), Some(scope));
         }
         for key in ["", "7", "7:c:9", "7:m", "7:m:0", "7:m:9:9", "7:x:9", "a:c"] {
@@ -386,6 +409,9 @@ mod tests {
 
     #[test]
     fn fingerprints_keep_parts_apart() {
-        assert_ne!(Fingerprint::of(&[b"ab", b"c"]), Fingerprint::of(&[b"a", b"bc"]));
+        assert_ne!(
+            Fingerprint::of(&[b"ab", b"c"]),
+            Fingerprint::of(&[b"a", b"bc"])
+        );
     }
 }

@@ -15,13 +15,19 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { problem: problem.into(), fix: fix.into() }
+        Self {
+            problem: problem.into(),
+            fix: fix.into(),
+        }
     }
 }
 
 fn refuse_nul(text: &str) -> Result<(), Problem> {
     match text.find('\0') {
-        Some(at) => Err(Problem::new(format!("contains a NUL character at byte {at}"), "remove U+0000")),
+        Some(at) => Err(Problem::new(
+            format!("contains a NUL character at byte {at}"),
+            "remove U+0000",
+        )),
         None => Ok(()),
     }
 }
@@ -30,10 +36,16 @@ fn bounded_line(text: String) -> Result<String, Problem> {
     refuse_nul(&text)?;
     let characters = text.chars().count();
     if text.trim().is_empty() {
-        return Err(Problem::new("is blank", "send 1 to 200 characters, not only white space"));
+        return Err(Problem::new(
+            "is blank",
+            "send 1 to 200 characters, not only white space",
+        ));
     }
     if characters > Name::MAX_CHARACTERS {
-        return Err(Problem::new(format!("has {characters} characters"), "send at most 200 characters"));
+        return Err(Problem::new(
+            format!("has {characters} characters"),
+            "send at most 200 characters",
+        ));
     }
     Ok(text)
 }
@@ -136,15 +148,25 @@ impl Metadata {
     pub const MAX_DEPTH: usize = 5;
 
     pub fn from_object(object: &Map<String, Value>) -> Result<Self, Problem> {
-        let text = serde_json::to_string(object).expect("a JSON map has string keys and no failing values");
+        let text = serde_json::to_string(object)
+            .expect("a JSON map has string keys and no failing values");
         if text.len() > Self::MAX_BYTES {
-            return Err(Problem::new(format!("has {} bytes", text.len()), "send at most 8192 bytes of compact JSON"));
+            return Err(Problem::new(
+                format!("has {} bytes", text.len()),
+                "send at most 8192 bytes of compact JSON",
+            ));
         }
         let depth = 1 + object.values().map(depth_of).max().unwrap_or(0);
         if depth > Self::MAX_DEPTH {
-            return Err(Problem::new(format!("is {depth} levels deep"), "nest at most 5 levels"));
+            return Err(Problem::new(
+                format!("is {depth} levels deep"),
+                "nest at most 5 levels",
+            ));
         }
-        if object.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)) {
+        if object
+            .iter()
+            .any(|(key, value)| key.contains('\0') || holds_nul(value))
+        {
             return Err(Problem::new("contains a NUL character", "remove U+0000"));
         }
         Ok(Self(text))
@@ -167,7 +189,9 @@ fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(key, value)| key.contains('\0') || holds_nul(value)),
         _ => false,
     }
 }
@@ -200,7 +224,10 @@ mod tests {
         assert!(Metadata::parse("[]").is_err());
         assert!(Metadata::parse(r#"{"a":"\u0000"}"#).is_err());
         assert!(Metadata::parse(format!(r#"{{"a":"{}"}}"#, "x".repeat(8192))).is_err());
-        assert_eq!(Metadata::parse(r#"{ "z": 1, "a": 2 }"#).unwrap().as_str(), r#"{"z":1,"a":2}"#);
+        assert_eq!(
+            Metadata::parse(r#"{ "z": 1, "a": 2 }"#).unwrap().as_str(),
+            r#"{"z":1,"a":2}"#
+        );
     }
 
     #[test]

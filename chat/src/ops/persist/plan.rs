@@ -1,8 +1,12 @@
 //! Deciding: commands and the rows that are there become a `Plan`.
 
-use crate::event::{Command, CreateChat, CreateMessage, DeleteChat, DeleteMessage, EditChat, EditMessage};
+use crate::event::{
+    Command, CreateChat, CreateMessage, DeleteChat, DeleteMessage, EditChat, EditMessage,
+};
 use crate::model::{ChatKey, MessageKey, Millis, Number, Rev, State, Uid};
-use crate::rows::{Alias, ChatRow, Counted, Existing, Keys, LedgerEntry, MessageRow, Outcome, Plan};
+use crate::rows::{
+    Alias, ChatRow, Counted, Existing, Keys, LedgerEntry, MessageRow, Outcome, Plan,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What must be read and locked before `plan` can decide on these commands.
@@ -32,7 +36,10 @@ pub fn keys(commands: &[Command]) -> Keys {
 /// come out `Unchanged`.
 pub fn plan(commands: &[Command], existing: &Existing, now: Millis) -> Plan {
     let mut work = Work::over(existing, now);
-    let outcomes = commands.iter().map(|command| work.carry_out(command)).collect();
+    let outcomes = commands
+        .iter()
+        .map(|command| work.carry_out(command))
+        .collect();
     work.into_plan(outcomes)
 }
 
@@ -50,7 +57,11 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn over(before: &'a Existing, now: Millis) -> Self {
-        let by_uid = before.messages.values().filter_map(|row| Some((row.uid?, row.key))).collect();
+        let by_uid = before
+            .messages
+            .values()
+            .filter_map(|row| Some((row.uid?, row.key)))
+            .collect();
         Self {
             before,
             now,
@@ -64,7 +75,9 @@ impl<'a> Work<'a> {
     }
 
     fn carry_out(&mut self, command: &Command) -> Outcome {
-        let alive = command.app().is_none_or(|app| self.before.apps.get(&app) == Some(&State::Live));
+        let alive = command
+            .app()
+            .is_none_or(|app| self.before.apps.get(&app) == Some(&State::Live));
         if !alive {
             return Outcome::ApplicationDeleted;
         }
@@ -91,7 +104,11 @@ impl<'a> Work<'a> {
             Some(row) if row.uid.is_some() => return Outcome::Collision,
             stub => stub.cloned(),
         };
-        let outcome = if stub.is_some() { Outcome::Filled } else { Outcome::New };
+        let outcome = if stub.is_some() {
+            Outcome::Filled
+        } else {
+            Outcome::New
+        };
         let mut row = stub.unwrap_or_else(|| chat_stub(create.key, create.accepted_at));
         row.uid = Some(create.uid);
         row.fingerprint = Some(create.fingerprint);
@@ -118,7 +135,13 @@ impl<'a> Work<'a> {
                 apply(&mut row.name, &mut row.name_rev, edit.rev, name, live);
             }
             if let Some(metadata) = &edit.metadata {
-                apply(&mut row.metadata, &mut row.metadata_rev, edit.rev, metadata, live);
+                apply(
+                    &mut row.metadata,
+                    &mut row.metadata_rev,
+                    edit.rev,
+                    metadata,
+                    live,
+                );
             }
         })
     }
@@ -131,7 +154,13 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn change_chat(&mut self, key: ChatKey, rev: Rev, at: Millis, change: impl FnOnce(&mut ChatRow)) -> Outcome {
+    fn change_chat(
+        &mut self,
+        key: ChatKey,
+        rev: Rev,
+        at: Millis,
+        change: impl FnOnce(&mut ChatRow),
+    ) -> Outcome {
         let before = self.chat(key).cloned();
         let mut row = before.clone().unwrap_or_else(|| chat_stub(key, at));
         change(&mut row);
@@ -159,11 +188,16 @@ impl<'a> Work<'a> {
         if self.removed.contains(&key) {
             return None;
         }
-        self.messages.get(&key).or_else(|| self.before.messages.get(&key))
+        self.messages
+            .get(&key)
+            .or_else(|| self.before.messages.get(&key))
     }
 
     fn alias(&self, key: MessageKey) -> Option<MessageKey> {
-        let target = self.aliases.get(&key).or_else(|| self.before.aliases.get(&key))?;
+        let target = self
+            .aliases
+            .get(&key)
+            .or_else(|| self.before.aliases.get(&key))?;
         Some(key.chat.message(*target))
     }
 
@@ -181,7 +215,11 @@ impl<'a> Work<'a> {
             return Outcome::Collision;
         }
         let stub = holder.cloned();
-        let outcome = if stub.is_some() { Outcome::Filled } else { Outcome::New };
+        let outcome = if stub.is_some() {
+            Outcome::Filled
+        } else {
+            Outcome::New
+        };
         let mut row = stub.unwrap_or_else(|| message_stub(create.key, create.accepted_at));
         fill(&mut row, create, self.now);
         self.by_uid.insert(create.uid, row.key);
@@ -199,7 +237,10 @@ impl<'a> Work<'a> {
             return Outcome::Collision;
         }
         if let Some(stub) = holder.cloned() {
-            let mut target = self.message(home).expect("by_uid holds keys of rows only").clone();
+            let mut target = self
+                .message(home)
+                .expect("by_uid holds keys of rows only")
+                .clone();
             merge(&mut target, &stub);
             self.messages.remove(&key);
             if self.before.messages.contains_key(&key) {
@@ -216,10 +257,22 @@ impl<'a> Work<'a> {
         self.change_message(edit.key, edit.rev, edit.accepted_at, |row| {
             let live = row.state == State::Live;
             if let Some(content) = &edit.content {
-                apply(&mut row.content, &mut row.content_rev, edit.rev, &Some(content.clone()), live);
+                apply(
+                    &mut row.content,
+                    &mut row.content_rev,
+                    edit.rev,
+                    &Some(content.clone()),
+                    live,
+                );
             }
             if let Some(metadata) = &edit.metadata {
-                apply(&mut row.metadata, &mut row.metadata_rev, edit.rev, metadata, live);
+                apply(
+                    &mut row.metadata,
+                    &mut row.metadata_rev,
+                    edit.rev,
+                    metadata,
+                    live,
+                );
             }
         })
     }
@@ -266,8 +319,21 @@ impl<'a> Work<'a> {
     // ---------------------------------------------------------------------------------------- the plan
 
     fn into_plan(self, outcomes: Vec<Outcome>) -> Plan {
-        let Self { before, now: _, chats, messages, removed, aliases, by_uid: _, index } = self;
-        let mut plan = Plan { outcomes, index: index.into_iter().collect(), ..Plan::default() };
+        let Self {
+            before,
+            now: _,
+            chats,
+            messages,
+            removed,
+            aliases,
+            by_uid: _,
+            index,
+        } = self;
+        let mut plan = Plan {
+            outcomes,
+            index: index.into_iter().collect(),
+            ..Plan::default()
+        };
         let mut changes: BTreeMap<Counted, i64> = BTreeMap::new();
         for (key, row) in chats {
             let old = before.chats.get(&key);
@@ -290,7 +356,10 @@ impl<'a> Work<'a> {
             }
         }
         plan.removed_stubs = removed.into_iter().collect();
-        plan.new_aliases = aliases.into_iter().map(|(key, target)| Alias { key, target }).collect();
+        plan.new_aliases = aliases
+            .into_iter()
+            .map(|(key, target)| Alias { key, target })
+            .collect();
         plan.ledger = changes
             .into_iter()
             .filter(|(_, change)| *change != 0)
@@ -305,7 +374,13 @@ fn difference(was_live: bool, is_live: bool) -> i64 {
 }
 
 /// Writes a field iff `rev` is higher than the field's own; a deleted row keeps only the revision.
-fn apply<T: Clone>(field: &mut Option<T>, field_rev: &mut Rev, rev: Rev, value: &Option<T>, live: bool) {
+fn apply<T: Clone>(
+    field: &mut Option<T>,
+    field_rev: &mut Rev,
+    rev: Rev,
+    value: &Option<T>,
+    live: bool,
+) {
     if rev > *field_rev {
         *field_rev = rev;
         if live {
@@ -346,8 +421,20 @@ fn fill(row: &mut MessageRow, create: &CreateMessage, now: Millis) {
 /// What was done to a stub is done to the row its number turned out to mean.
 fn merge(target: &mut MessageRow, stub: &MessageRow) {
     let live = target.state == State::Live;
-    apply(&mut target.content, &mut target.content_rev, stub.content_rev, &stub.content, live);
-    apply(&mut target.metadata, &mut target.metadata_rev, stub.metadata_rev, &stub.metadata, live);
+    apply(
+        &mut target.content,
+        &mut target.content_rev,
+        stub.content_rev,
+        &stub.content,
+        live,
+    );
+    apply(
+        &mut target.metadata,
+        &mut target.metadata_rev,
+        stub.metadata_rev,
+        &stub.metadata,
+        live,
+    );
     if stub.rev > target.rev {
         target.rev = stub.rev;
         target.updated_at = stub.updated_at;

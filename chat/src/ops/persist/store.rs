@@ -5,12 +5,13 @@
 use super::plan::{keys, plan};
 use crate::clock;
 use crate::error::Error;
-use crate::event::Command;
+use crate::event::{Command, Queue};
+use crate::metrics::{self, BatchEnd};
 use crate::model::MessageKey;
 use crate::ports::Writer;
 use crate::rows::{Existing, Outcome, Plan};
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a batch is applied again after `Conflict`, `Busy` or an unknown commit, before it is given up for now.
 const TRIES: u32 = 8;
@@ -27,13 +28,26 @@ pub enum Fate {
 }
 
 /// Stores a batch. Returns one fate for each command, in order, and the rows to index.
-pub async fn store(writer: &dyn Writer, commands: &[Command]) -> (Vec<Fate>, Vec<MessageKey>) {
+pub async fn store(
+    writer: &dyn Writer,
+    queue: Queue,
+    commands: &[Command],
+) -> (Vec<Fate>, Vec<MessageKey>) {
     let mut fates: Vec<Option<Fate>> = commands.iter().map(|_| None).collect();
     let mut index = Vec::new();
     let mut open = vec![0..commands.len()];
     while let Some(range) = open.pop() {
-        match apply(writer, &commands[range.clone()]).await {
+        let started = Instant::now();
+        let applied = apply(writer, &commands[range.clone()]).await;
+        let end = match &applied {
+            Ok(_) => BatchEnd::Committed,
+            Err(Error::Invalid { .. }) => BatchEnd::Split,
+            Err(_) => BatchEnd::Failed,
+        };
+        metrics::batch(queue, range.len(), started.elapsed().as_secs_f64(), end);
+        match applied {
             Ok(plan) => {
+                metrics::outcomes(&plan.outcomes);
                 index.extend(plan.index);
                 for (place, outcome) in range.zip(plan.outcomes) {
                     fates[place] = Some(Fate::Done(outcome));
@@ -56,7 +70,13 @@ pub async fn store(writer: &dyn Writer, commands: &[Command]) -> (Vec<Fate>, Vec
             }
         }
     }
-    (fates.into_iter().map(|fate| fate.expect("every command is in exactly one range")).collect(), index)
+    (
+        fates
+            .into_iter()
+            .map(|fate| fate.expect("every command is in exactly one range"))
+            .collect(),
+        index,
+    )
 }
 
 fn halves(range: Range<usize>) -> [Range<usize>; 2] {
@@ -79,13 +99,21 @@ async fn apply(writer: &dyn Writer, commands: &[Command]) -> Result<Plan, Error>
                 in_doubt = true;
                 tokio::time::sleep(pause).await;
             }
-            Err(_) if in_doubt => return Err(Error::OutcomeUnknown { number: None, uid: None }),
+            Err(_) if in_doubt => {
+                return Err(Error::OutcomeUnknown {
+                    number: None,
+                    uid: None,
+                });
+            }
             settled => return settled,
         }
         pause *= 2;
     }
     match writer.apply(&keys, &planner).await {
-        Err(_) if in_doubt => Err(Error::OutcomeUnknown { number: None, uid: None }),
+        Err(_) if in_doubt => Err(Error::OutcomeUnknown {
+            number: None,
+            uid: None,
+        }),
         Err(Error::Conflict) => Err(Error::Busy("conflicting writes do not end".into())),
         settled => settled,
     }
@@ -94,7 +122,10 @@ async fn apply(writer: &dyn Writer, commands: &[Command]) -> Result<Plan, Error>
 /// The same news for each command of a batch.
 fn again(error: &Error) -> Error {
     match error {
-        Error::OutcomeUnknown { .. } => Error::OutcomeUnknown { number: None, uid: None },
+        Error::OutcomeUnknown { .. } => Error::OutcomeUnknown {
+            number: None,
+            uid: None,
+        },
         Error::Busy(why) => Error::Busy(why.clone()),
         Error::Unavailable { part, source } => Error::unavailable(part, source.to_string()),
         other => Error::internal(other.to_string()),

@@ -1,0 +1,203 @@
+//! Opening the store on SQLite: one writer, several readers, a write-ahead log, durable commits.
+//!
+//! `synchronous = FULL` in WAL mode syncs the log at every commit, so a committed row survives power
+//! loss (<https://www.sqlite.org/pragma.html#pragma_synchronous>). Commits of one batch share one sync.
+
+use super::dialect::SQLITE;
+use super::{SqlStore, sequences};
+use crate::error::{Error, Result};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+const READERS: u32 = 4;
+
+/// `user_version` of a file that `backup` wrote and nothing has started from yet.
+const IS_A_COPY: i64 = 1;
+
+/// How far numbers jump when a store is started from a copy: more than can have been given since it was made.
+const AFTER_RESTORE: i64 = 1_000_000;
+
+/// Opens or makes the database, and brings its tables up to date. Only one process may have it open for
+/// writing; the caller holds a lock for that.
+///
+/// `max_pages` bounds the file for tests of a full disk.
+pub async fn open_sqlite(file: &Path, max_pages: Option<u32>) -> Result<SqlStore> {
+    sqlx::any::install_default_drivers();
+    let writes = pool(file, "rwc", 1, max_pages).await?;
+    migrate(&writes).await?;
+    let reads = pool(file, "rw", READERS, None).await?;
+    let store = SqlStore {
+        reads,
+        writes,
+        dialect: &SQLITE,
+    };
+    store.raise_numbers_of_a_copy().await?;
+    Ok(store)
+}
+
+async fn pool(file: &Path, mode: &str, size: u32, max_pages: Option<u32>) -> Result<AnyPool> {
+    let mut pragmas =
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; \
+                       PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; \
+                       PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;"
+            .to_owned();
+    if let Some(pages) = max_pages {
+        pragmas.push_str(&format!("PRAGMA max_page_count = {pages};"));
+    }
+    AnyPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(5))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_connect(move |conn, _| {
+            let pragmas = sqlx::AssertSqlSafe(pragmas.clone());
+            Box::pin(async move { conn.execute(sqlx::raw_sql(pragmas)).await.map(drop) })
+        })
+        .connect_with(options(file, mode)?)
+        .await
+        .map_err(|error| {
+            Error::unavailable(
+                "database",
+                format!("cannot open {}: {error}", file.display()),
+            )
+        })
+}
+
+fn options(file: &Path, mode: &str) -> Result<AnyConnectOptions> {
+    // '%', '?' and '#' in a path would end it.
+    let path: String = file
+        .to_string_lossy()
+        .bytes()
+        .map(|byte| match byte {
+            b'%' | b'?' | b'#' | b' ' => format!("%{byte:02X}"),
+            byte if byte.is_ascii() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect();
+    AnyConnectOptions::from_str(&format!("sqlite://{path}?mode={mode}")).map_err(Error::internal)
+}
+
+async fn migrate(pool: &AnyPool) -> Result<()> {
+    MIGRATIONS.run(pool).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
+            Error::unavailable(
+                "database",
+                format!(
+                    "its schema has version {version}, which is newer than this program knows; \
+                 start the program that wrote it, or a later one"
+                ),
+            )
+        }
+        MigrateError::VersionMismatch(version) => Error::unavailable(
+            "database",
+            format!(
+                "version {version} of its schema was made by other statements than this program's"
+            ),
+        ),
+        other => Error::unavailable("database", other),
+    })
+}
+
+impl SqlStore {
+    /// A copy does not know which numbers were given after it was made: it starts far above them (I3).
+    async fn raise_numbers_of_a_copy(&self) -> Result<()> {
+        let mut tx = self.begin_write().await?;
+        let outcome = raise(&mut tx).await;
+        let raised = self.end_write(tx, outcome).await?;
+        if raised > 0 {
+            tracing::warn!(
+                scopes = raised,
+                "started from a backup: numbers continue {AFTER_RESTORE} higher"
+            );
+        }
+        Ok(())
+    }
+
+    /// Lets the file grow to so many pages; tests of a full disk make room with it.
+    #[cfg(feature = "conformance")]
+    pub async fn set_max_pages(&self, pages: u32) -> Result<()> {
+        let mut conn = self
+            .writes
+            .acquire()
+            .await
+            .map_err(|error| self.error(error))?;
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        conn.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)))
+            .await
+            .map_err(|error| self.error(error))?;
+        Ok(())
+    }
+}
+
+async fn raise(tx: &mut super::WriteTx) -> Result<usize> {
+    let row = tx
+        .fetch_optional("PRAGMA user_version".to_owned(), |query| query)
+        .await?;
+    let version: i64 = row
+        .as_ref()
+        .map_or(Ok(0), |row| super::decode::Cursor::over(row).get())?;
+    if version != IS_A_COPY {
+        return Ok(0);
+    }
+    let scopes = tx
+        .fetch_all("SELECT scope, hi FROM sequences".to_owned(), |query| query)
+        .await?;
+    for row in &scopes {
+        let mut row = super::decode::Cursor::over(row);
+        let (scope, hi): (String, i64) = (row.get()?, row.get()?);
+        let sql = "UPDATE sequences SET hi = hi + ? WHERE scope = ?".to_owned();
+        tx.run(sql, |query| query.bind(AFTER_RESTORE).bind(scope.clone()))
+            .await?;
+        sequences::mark_jump(tx, &scope, hi + AFTER_RESTORE).await?;
+    }
+    tx.run("PRAGMA user_version = 0".to_owned(), |query| query)
+        .await?;
+    Ok(scopes.len())
+}
+
+/// Writes a consistent copy of the database at `file` to `target` while others read and write. The
+/// copy is marked, so that starting from it never gives a number twice. Refuses to overwrite.
+pub async fn backup(file: &Path, target: &Path) -> Result<()> {
+    sqlx::any::install_default_drivers();
+    if target.exists() {
+        let problem = format!("{} exists already; name another file", target.display());
+        return Err(Error::unavailable("backup", problem));
+    }
+    let unavailable = |error: sqlx::Error| Error::unavailable("backup", error);
+    let mut conn = AnyConnection::connect_with(&options(file, "rw")?)
+        .await
+        .map_err(unavailable)?;
+    conn.execute("PRAGMA busy_timeout = 5000")
+        .await
+        .map_err(unavailable)?;
+    // Written under another name first: whatever has the wanted name is complete.
+    let partial = target.with_extension("partial");
+    let sql = "VACUUM INTO ?".to_owned();
+    let result = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(partial.to_string_lossy().into_owned())
+        .execute(&mut conn)
+        .await
+        .map_err(unavailable);
+    conn.close().await.map_err(unavailable)?;
+    result?;
+    let mut copy = AnyConnection::connect_with(&options(&partial, "rw")?)
+        .await
+        .map_err(unavailable)?;
+    copy.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "PRAGMA user_version = {IS_A_COPY}"
+    ))))
+    .await
+    .map_err(unavailable)?;
+    copy.close().await.map_err(unavailable)?;
+    std::fs::File::open(&partial)
+        .and_then(|copy| copy.sync_all())
+        .and_then(|()| std::fs::rename(&partial, target))
+        .map_err(|error| Error::unavailable("backup", error))
+}

@@ -1,0 +1,62 @@
+//! The rules: what a request or a delivery does, in terms of ports only.
+//!
+//! `Ops` is what a handler calls; its methods are spread over the files below, one subject each. The
+//! functions that a worker calls (`persist`, `index`, `counts`, `gaps`) take the ports they need.
+
+mod accept;
+mod applications;
+mod chats;
+pub mod counts;
+mod find;
+pub mod gaps;
+mod health;
+pub mod index;
+pub mod limits;
+mod messages;
+pub mod persist;
+pub mod search;
+
+pub use applications::{CreatedApplication, Credential, Key};
+pub use chats::{ChatEdit, NewChat};
+pub use find::{FoundMessage, SearchInput, SearchPage};
+pub use health::Part;
+pub use messages::{MessageEdit, MessageStatus, NewMessage, Status};
+
+use crate::ports::{AcrossTenants, Numbers, Publisher, Reader, Search, Sequences, Tenants};
+use applications::TenantCache;
+use std::sync::Arc;
+
+/// What the rules work with.
+#[derive(Clone)]
+pub struct Ports {
+    pub tenants: Arc<dyn Tenants>,
+    pub reader: Arc<dyn Reader>,
+    pub across: Arc<dyn AcrossTenants>,
+    pub sequences: Arc<dyn Sequences>,
+    pub numbers: Arc<dyn Numbers>,
+    pub publisher: Arc<dyn Publisher>,
+    pub search: Arc<dyn Search>,
+}
+
+/// The rules' face to the API. Cheap to clone.
+#[derive(Clone)]
+pub struct Ops {
+    ports: Ports,
+    tenants: Arc<TenantCache>,
+}
+
+/// A thing that was accepted is there, or on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence<T> {
+    Here(T),
+    Processing,
+}
+
+impl Ops {
+    pub fn new(ports: Ports) -> Self {
+        Self {
+            ports,
+            tenants: Arc::default(),
+        }
+    }
+}

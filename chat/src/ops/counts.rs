@@ -1,0 +1,90 @@
+//! Counts and tombstones: folding the ledger, purging under deleted parents, auditing (PROTOCOLS D).
+//!
+//! Everything here is safe in any number of processes at once and may be cut off anywhere.
+
+use crate::clock;
+use crate::error::Result;
+use crate::event::{Command, Envelope, IndexRows, Origin, VERSION};
+use crate::metrics;
+use crate::ports::{Drift, Publisher, Upkeep};
+use std::time::Instant;
+
+/// Ledger rows folded in one transaction.
+const FOLD_ROWS: u32 = 5_000;
+/// Rows purged or removed in one transaction.
+const PURGE_ROWS: u32 = 1_000;
+/// Counts audited in one snapshot.
+const AUDIT_COUNTS: u32 = 1_000;
+/// How long the rows of a deleted application stay after it: the index has long taken them out by then.
+const REMOVE_AFTER_MS: i64 = 60_000;
+
+/// Folds until nothing is open; returns how many ledger rows.
+pub async fn fold(upkeep: &dyn Upkeep) -> Result<u64> {
+    let started = Instant::now();
+    let mut folded = 0;
+    loop {
+        let rows = upkeep.fold(FOLD_ROWS).await?;
+        folded += u64::from(rows);
+        if rows == 0 {
+            break;
+        }
+    }
+    if folded > 0 {
+        metrics::folded(folded, started.elapsed().as_secs_f64());
+    }
+    Ok(folded)
+}
+
+/// Blanks everything live under deleted parents and takes it out of the index, then removes what is
+/// left of applications deleted a while ago. Returns how many rows.
+pub async fn purge(upkeep: &dyn Upkeep, publisher: &dyn Publisher) -> Result<u64> {
+    let mut total = 0;
+    loop {
+        let purged = upkeep.purge(PURGE_ROWS, clock::now()).await?;
+        if purged.rows == 0 {
+            break;
+        }
+        total += u64::from(purged.rows);
+        if !purged.messages.is_empty() {
+            let command = Command::IndexRows(IndexRows {
+                rows: purged.messages,
+            });
+            let envelope = Envelope {
+                version: VERSION,
+                command,
+                origin: Origin::default(),
+            };
+            publisher.slot().await?.publish(envelope).await?;
+        }
+    }
+    loop {
+        let removed = upkeep
+            .remove(PURGE_ROWS, clock::now().plus(-REMOVE_AFTER_MS))
+            .await?;
+        if removed == 0 {
+            return Ok(total);
+        }
+        total += u64::from(removed);
+    }
+}
+
+/// Compares every count with the rows themselves; with `repair`, writes each difference into the ledger.
+pub async fn audit(upkeep: &dyn Upkeep, repair: bool) -> Result<(u64, Vec<Drift>)> {
+    let (mut checked, mut drifts, mut after) = (0, Vec::new(), None);
+    loop {
+        let page = upkeep.audit(after, AUDIT_COUNTS).await?;
+        checked += u64::from(page.checked);
+        for drift in &page.drifts {
+            tracing::error!(counted = ?drift.counted, said = drift.said, rows = drift.rows, "a count is wrong");
+            if repair {
+                upkeep.repair(drift).await?;
+            }
+        }
+        metrics::count_drift(page.drifts.len() as u64);
+        drifts.extend(page.drifts);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok((checked, drifts)),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One consumer of one queue: deliveries, a batch, the rules, and a settlement for each.
+//!
+//! Nothing is acked before its effect is committed and its index command is confirmed (I10, W25).
+
+use crate::batch::{self, BatchLimits};
+use crate::retry::Backoff;
+use chat::backends::Work;
+use chat::error::Error;
+use chat::event::{Command, Envelope, IndexRows, Origin, Queue, VERSION};
+use chat::metrics;
+use chat::model::MessageKey;
+use chat::ops::index;
+use chat::ops::persist::{self, Fate};
+use chat::ports::{BuryReason, Delivery};
+use chat::rows::Outcome;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long a worker that met a newer command leaves it to others.
+const NEWER_COMMAND_WAIT: Duration = Duration::from_secs(1);
+
+/// Consumes until `stop`, then finishes everything already delivered.
+pub async fn consume(
+    work: Work,
+    queue: Queue,
+    limits: BatchLimits,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let mut deliveries = work.subscriber.consume(queue).await?;
+    let mut backoff = Backoff::default();
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            batch = batch::next(&mut *deliveries, limits) => batch,
+        };
+        let wait = carry_out(&work, queue, batch, &mut backoff)
+            .await
+            .max(limits.pause);
+        if !wait.is_zero() {
+            // A stop ends the wait, not the work.
+            let _ = tokio::time::timeout(wait, stop.cancelled()).await;
+        }
+    }
+    deliveries.cancel().await;
+    loop {
+        let batch = batch::next(&mut *deliveries, limits).await;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let wait = carry_out(&work, queue, batch, &mut backoff).await;
+        if !wait.is_zero() {
+            // The backend is away: what is left was given back, and will be again.
+            return Ok(());
+        }
+    }
+}
+
+/// Carries out a batch and settles each of its deliveries. Returns how long to wait before the next:
+/// nothing, unless a backend was away.
+async fn carry_out(
+    work: &Work,
+    queue: Queue,
+    batch: Vec<Delivery>,
+    backoff: &mut Backoff,
+) -> Duration {
+    let mut commands = Vec::with_capacity(batch.len());
+    let mut readable = Vec::with_capacity(batch.len());
+    let mut wait = Duration::ZERO;
+    for mut delivery in batch {
+        match take_command(&mut delivery) {
+            Ok(command) => {
+                commands.push(command);
+                readable.push(delivery);
+            }
+            Err(chat::event::DecodeError::Newer(version)) => {
+                tracing::warn!(
+                    queue = queue.name(),
+                    version,
+                    "a command of a newer version is left to a newer worker"
+                );
+                delivery
+                    .nack(Error::Busy(
+                        "the command's version is newer than this worker".into(),
+                    ))
+                    .await;
+                wait = NEWER_COMMAND_WAIT;
+            }
+            Err(malformed) => {
+                bury(queue, delivery, BuryReason::Decode, malformed.to_string()).await
+            }
+        }
+    }
+    let failure = match queue {
+        Queue::Indexing => index_batch(work, commands, readable).await,
+        Queue::Chats | Queue::Messages => store_batch(work, queue, commands, readable).await,
+    };
+    match failure {
+        None => backoff.succeeded(),
+        Some(error) => {
+            let pause = backoff.failed();
+            tracing::warn!(queue = queue.name(), %error, pause_ms = pause.as_millis() as u64, "a batch was given back");
+            wait = wait.max(pause);
+        }
+    }
+    wait
+}
+
+/// The command is taken out of the delivery; what is left is its settlement.
+fn take_command(delivery: &mut Delivery) -> Result<Command, chat::event::DecodeError> {
+    let taken = Err(chat::event::DecodeError::Malformed("taken already".into()));
+    std::mem::replace(&mut delivery.envelope, taken).map(|envelope| envelope.command)
+}
+
+async fn bury(queue: Queue, delivery: Delivery, reason: BuryReason, detail: String) {
+    metrics::buried(queue, reason);
+    if let Err(error) = delivery.bury(reason, detail).await {
+        tracing::error!(queue = queue.name(), reason = reason.as_str(), %error, "a delivery could not be set aside; it comes again");
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ store
+
+/// Returns why deliveries had to be given back, if any.
+async fn store_batch(
+    work: &Work,
+    queue: Queue,
+    commands: Vec<Command>,
+    batch: Vec<Delivery>,
+) -> Option<Error> {
+    if batch.is_empty() {
+        return None;
+    }
+    let (fates, rows) = persist::store(&*work.writer, queue, &commands).await;
+    let indexed = publish_rows(work, rows).await;
+    let mut failure = None;
+    for (delivery, fate) in batch.into_iter().zip(fates) {
+        match (fate, &indexed) {
+            (Fate::Done(Outcome::Collision), _) => {
+                let detail = "another message lives under this number".to_owned();
+                bury(queue, delivery, BuryReason::Collision, detail).await;
+            }
+            (Fate::Done(_), Ok(())) => delivery.ack().await,
+            // Stored, but the index was not told: the same delivery again finds the row and tells it.
+            (Fate::Done(_), Err(error)) => {
+                delivery
+                    .nack(Error::OutcomeUnknown {
+                        number: None,
+                        uid: None,
+                    })
+                    .await;
+                failure.get_or_insert_with(|| Error::Busy(error.to_string()));
+            }
+            (Fate::Refused(detail), _) => bury(queue, delivery, BuryReason::Refused, detail).await,
+            (Fate::NotDone(error), _) => {
+                failure.get_or_insert_with(|| Error::Busy(error.to_string()));
+                delivery.nack(error).await;
+            }
+        }
+    }
+    failure
+}
+
+async fn publish_rows(work: &Work, rows: Vec<MessageKey>) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let command = Command::IndexRows(IndexRows { rows });
+    let envelope = Envelope {
+        version: VERSION,
+        command,
+        origin: Origin::default(),
+    };
+    work.publisher.slot().await?.publish(envelope).await
+}
+
+// ------------------------------------------------------------------------------------------------ index
+
+/// All rows of a batch share one commit of the index.
+async fn index_batch(work: &Work, commands: Vec<Command>, batch: Vec<Delivery>) -> Option<Error> {
+    let mut keys = BTreeSet::new();
+    let mut deliveries = Vec::with_capacity(batch.len());
+    for (command, delivery) in commands.into_iter().zip(batch) {
+        if let Command::IndexRows(IndexRows { rows }) = command {
+            keys.extend(rows.iter().copied());
+            deliveries.push((rows, delivery));
+        } else {
+            let detail = format!("{} is not for the index", command.kind());
+            bury(Queue::Indexing, delivery, BuryReason::Decode, detail).await;
+        }
+    }
+    let keys: Vec<MessageKey> = keys.into_iter().collect();
+    let outcome = match keys.is_empty() {
+        true => Ok(Vec::new()),
+        false => index::index_rows(&*work.across, &*work.search, &keys).await,
+    };
+    match outcome {
+        Ok(again) => {
+            for (rows, delivery) in deliveries {
+                match rows.iter().any(|row| again.contains(row)) {
+                    false => delivery.ack().await,
+                    true => {
+                        delivery
+                            .nack(Error::Busy("the index did not take every row".into()))
+                            .await
+                    }
+                }
+            }
+            (!again.is_empty())
+                .then(|| Error::Busy(format!("{} rows were not indexed", again.len())))
+        }
+        Err(error) => {
+            for (_, delivery) in deliveries {
+                delivery.nack(Error::Busy(error.to_string())).await;
+            }
+            Some(error)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What has to be done again and again in one process: fold, purge, explain gaps, compare the index.
+
+use crate::retry::Backoff;
+use chat::backends::Embedded;
+use chat::clock;
+use chat::error::Error;
+use chat::ops::{counts, gaps, index};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpkeepSettings {
+    /// Between two folds, each followed by a purge.
+    pub fold_interval: Duration,
+    /// Between two gap passes.
+    pub gap_interval: Duration,
+}
+
+impl UpkeepSettings {
+    pub fn every(fold_interval: Duration) -> Self {
+        Self {
+            fold_interval,
+            gap_interval: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Folds and purges every interval until `stop`, then once more.
+pub(crate) async fn fold_and_purge(
+    embedded: Embedded,
+    settings: UpkeepSettings,
+    stop: CancellationToken,
+) {
+    let mut backoff = Backoff::default();
+    let mut wait = settings.fold_interval;
+    while !stopped_within(&stop, wait).await {
+        wait = settings.fold_interval;
+        if let Err(error) = fold_once(&embedded).await {
+            wait = wait.max(backoff.failed());
+            tracing::warn!(%error, "folding counts failed; it is tried again");
+        } else {
+            backoff.succeeded();
+        }
+    }
+    if let Err(error) = fold_once(&embedded).await {
+        tracing::warn!(%error, "the last fold failed; counts stay exact, the next start folds");
+    }
+}
+
+async fn fold_once(embedded: &Embedded) -> Result<(), Error> {
+    counts::fold(&*embedded.work.upkeep).await?;
+    counts::purge(&*embedded.work.upkeep, &*embedded.work.publisher).await?;
+    Ok(())
+}
+
+/// Explains gaps every interval until `stop`.
+pub(crate) async fn explain_gaps(
+    embedded: Embedded,
+    settings: UpkeepSettings,
+    stop: CancellationToken,
+) {
+    let work = &embedded.work;
+    while !stopped_within(&stop, settings.gap_interval).await {
+        let pass = gaps::pass(&*work.gaps, &*work.numbers, &*work.subscriber, clock::now()).await;
+        if let Err(error) = pass {
+            tracing::warn!(%error, "explaining gaps failed; it is tried again");
+        }
+    }
+}
+
+/// Compares the index with the store at the start, and again whenever keys were dropped.
+pub(crate) async fn compare_index(embedded: Embedded, stop: CancellationToken) {
+    let mut due = true;
+    let mut backoff = Backoff::default();
+    loop {
+        let mut wait = Duration::from_secs(1);
+        if due {
+            let comparison = index::compare(&*embedded.work.across, &*embedded.work.search);
+            let outcome = tokio::select! {
+                () = stop.cancelled() => return,
+                outcome = comparison => outcome,
+            };
+            match outcome {
+                Ok(compared) => {
+                    due = false;
+                    backoff.succeeded();
+                    tracing::info!(
+                        chats = compared.chats,
+                        differing = compared.differing,
+                        rows_written = compared.rows_written,
+                        "the index equals the store"
+                    );
+                }
+                Err(error) => {
+                    wait = backoff.failed();
+                    tracing::warn!(%error, "comparing the index failed; it is tried again");
+                }
+            }
+        }
+        if stopped_within(&stop, wait).await {
+            return;
+        }
+        due |= embedded.dirty.take_overflow();
+    }
+}
+
+async fn stopped_within(stop: &CancellationToken, wait: Duration) -> bool {
+    tokio::time::timeout(wait, stop.cancelled()).await.is_ok()
+}
