@@ -270,6 +270,8 @@ fn what_is_shown_reads_back_as_the_same_settings() {
 #[test]
 fn names_are_unique_and_unknown_ones_are_told() {
     for variable in VARIABLES {
+        let flag = variable.flag.to_ascii_uppercase().replace('-', "_");
+        assert_eq!(variable.flag_name(), format!("CHAT_{flag}"));
         let same = VARIABLES.iter().filter(|other| other.name == variable.name);
         assert_eq!(same.count(), 1, "{}", variable.name);
     }

@@ -5,6 +5,8 @@
 #[derive(Debug)]
 pub struct Variable {
     pub name: &'static str,
+    /// Without its dashes. For a secret, the flag that names its file.
+    pub flag: &'static str,
     pub group: Group,
     pub default: Default,
     /// A value that is accepted.
@@ -75,6 +77,7 @@ pub const PUBLIC_RATES: &str = "general=100/s,create=50/s";
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: LISTEN,
+        flag: "listen",
         group: Group::Addresses,
         default: Default::Value("127.0.0.1:8080"),
         example: "0.0.0.0:8080",
@@ -83,6 +86,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: ADMIN_LISTEN,
+        flag: "admin-listen",
         group: Group::Addresses,
         default: Default::Value("127.0.0.1:8081"),
         example: "0.0.0.0:8081",
@@ -91,6 +95,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: DATA_DIR,
+        flag: "data-dir",
         group: Group::Data,
         default: Default::Value("data"),
         example: "/var/lib/chat",
@@ -99,6 +104,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: NUMBER_BLOCK,
+        flag: "number-block",
         group: Group::Data,
         default: Default::Value("256"),
         example: "1000",
@@ -107,6 +113,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: FOLD_INTERVAL_MS,
+        flag: "fold-interval-ms",
         group: Group::Data,
         default: Default::Value("1000"),
         example: "5000",
@@ -115,6 +122,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: AUTH_MODE,
+        flag: "auth-mode",
         group: Group::Access,
         default: Default::Value("none"),
         example: "keys",
@@ -123,6 +131,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: ADMIN_KEY,
+        flag: "admin-key-file",
         group: Group::Access,
         default: Default::Unset,
         example: "at-least-16-random-characters",
@@ -131,6 +140,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: TRUSTED_PROXIES,
+        flag: "trusted-proxies",
         group: Group::Access,
         default: Default::Value("0"),
         example: "1",
@@ -139,6 +149,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: CORS_ORIGINS,
+        flag: "cors-origins",
         group: Group::Access,
         default: Default::Unset,
         example: "https://app.example.com,http://localhost:3000",
@@ -147,6 +158,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: RATE_LIMIT,
+        flag: "rate-limit",
         group: Group::Limits,
         default: Default::Rule("off on loopback, elsewhere general=100/s,create=50/s"),
         example: PUBLIC_RATES,
@@ -155,6 +167,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: MAX_CONNECTIONS,
+        flag: "max-connections",
         group: Group::Limits,
         default: Default::Value("1000"),
         example: "5000",
@@ -163,6 +176,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: LOG,
+        flag: "log",
         group: Group::Log,
         default: Default::Value("info,tantivy=warn"),
         example: "debug,hyper=info",
@@ -171,6 +185,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: LOG_FORMAT,
+        flag: "log-format",
         group: Group::Log,
         default: Default::Value("human"),
         example: "json",
@@ -186,17 +201,6 @@ impl Variable {
             .iter()
             .find(|variable| variable.name == name)
             .expect("every name constant has its row in the table")
-    }
-
-    /// The flag that sets it: `CHAT_DATA_DIR` is `data-dir`; for a secret the one that names its file.
-    pub fn flag(&self) -> String {
-        let name = self.name.strip_prefix(PREFIX).unwrap_or(self.name);
-        let flag = name.to_ascii_lowercase().replace('_', "-");
-        if self.secret {
-            format!("{flag}-file")
-        } else {
-            flag
-        }
     }
 
     /// The variable that the flag sets.

@@ -1,0 +1,95 @@
+//! `chat-standalone run`: everything started in order, and stopped in the opposite order.
+//!
+//! A stop lets no request in, finishes those that are in, then what they put into the queue, then the
+//! index, and gives back unused numbers. All of that has a deadline: what was answered is stored by
+//! then, so running out of time costs nothing but explained gaps.
+
+use crate::banner::banner;
+use crate::{lock, print};
+use anyhow::{Context, Result};
+use api::{ApiSettings, ServeLimits};
+use chat::backends::{Embedded, EmbeddedSettings, open_embedded};
+use chat::config::{ADMIN_LISTEN, LISTEN, Settings};
+use chat::shutdown;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use worker::UpkeepSettings;
+
+/// From the signal to the end.
+const STOP_DEADLINE: Duration = Duration::from_millis(9_500);
+/// Operators ask from a few places.
+const ADMIN_CONNECTIONS: u32 = 64;
+
+/// Until a signal comes.
+pub(crate) async fn run(settings: &Settings) -> Result<()> {
+    let stop = shutdown::on_signal().context("cannot wait for signals")?;
+    let data_dir = std::path::absolute(&settings.data_dir)?;
+    let _lock = lock::lock(&data_dir)?;
+    let api = listen(settings.listen, LISTEN).await?;
+    let admin = listen(settings.admin_listen, ADMIN_LISTEN).await?;
+    let embedded = open_embedded(&EmbeddedSettings {
+        data_dir: data_dir.clone(),
+        number_block: settings.number_block,
+        max_pages: None,
+    })
+    .await
+    .with_context(|| format!("cannot open the data in {}", data_dir.display()))?;
+    let worker = worker::start(&embedded, UpkeepSettings::every(settings.fold_interval)).await?;
+
+    print(&banner(
+        api.local_addr()?,
+        admin.local_addr()?,
+        &data_dir,
+        &settings.auth,
+    ))?;
+    tracing::info!(api = %api.local_addr()?, admin = %admin.local_addr()?, "ready");
+    let stop_admin = CancellationToken::new();
+    let admin = tokio::spawn(api::serve(
+        admin,
+        api::admin_router(embedded.ops.clone()),
+        ServeLimits {
+            max_connections: ADMIN_CONNECTIONS,
+        },
+        stop_admin.clone(),
+    ));
+    let router = api::router(
+        embedded.ops.clone(),
+        embedded.limiter.clone(),
+        ApiSettings::from(settings),
+    );
+    let limits = ServeLimits {
+        max_connections: settings.max_connections,
+    };
+    let served = tokio::spawn(api::serve(api, router, limits, stop.clone()));
+
+    stop.cancelled().await;
+    let stopped = tokio::time::timeout(STOP_DEADLINE, async {
+        served.await.context("the API stopped in a panic")?;
+        finish(worker, &embedded).await?;
+        stop_admin.cancel();
+        admin.await.context("the admin side stopped in a panic")
+    });
+    match stopped.await {
+        Ok(Ok(())) => tracing::info!("stopped"),
+        Ok(Err(error)) => return Err(error),
+        Err(_) => tracing::warn!("stopping took too long; the next start finishes it"),
+    }
+    Ok(())
+}
+
+/// Nobody accepts anything any more.
+async fn finish(worker: worker::Running, embedded: &Embedded) -> Result<()> {
+    worker
+        .stop()
+        .await
+        .context("cannot finish what was accepted")?;
+    embedded.close().await.context("cannot close the database")
+}
+
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; {setting} names another address"))
+}
