@@ -1,0 +1,18 @@
+//! The HTTP contract, route by route, over the embedded backends in one process. Every answer that a
+//! test sees is held against the OpenAPI document.
+
+mod applications;
+mod auth;
+mod bad_input;
+mod chats;
+mod contract;
+mod document;
+mod faults;
+mod idempotency;
+mod limits;
+mod messages;
+mod search;
+mod serving;
+mod surroundings;
+mod system;
+mod tenants;
