@@ -415,8 +415,8 @@ pub trait Upkeep: Send + Sync {
     async fn purge(&self, limit: u32, now: Millis) -> Result<Purged>;
     /// Removes up to `limit` rows of applications deleted before `before`; their tombstones stay.
     async fn remove(&self, limit: u32, before: Millis) -> Result<u32>;
-    /// Compares each count with the rows themselves, in one snapshot per call, for up to `limit`
-    /// counted things after `after`; returns where to continue and what differs.
+    /// Compares counts with the rows themselves, each in one snapshot, for up to `limit` counted things
+    /// after `after`; returns where to continue, if anything was checked, and what differs.
     async fn audit(&self, after: Option<Counted>, limit: u32) -> Result<Audit>;
     /// Writes a difference that `audit` found into the ledger.
     async fn repair(&self, drift: &Drift) -> Result<()>;
@@ -428,7 +428,7 @@ pub struct Purged {
     pub messages: Vec<MessageKey>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audit {
     pub checked: u32,
     pub drifts: Vec<Drift>,

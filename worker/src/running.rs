@@ -59,6 +59,11 @@ pub async fn start(embedded: &Embedded, settings: UpkeepSettings) -> Result<Runn
             settings,
             stop.clone(),
         )),
+        tokio::spawn(upkeep::audit_counts(
+            embedded.clone(),
+            settings,
+            stop.clone(),
+        )),
         tokio::spawn(upkeep::compare_index(embedded.clone(), stop.clone())),
     ];
     let indexing = tokio::spawn(consume(

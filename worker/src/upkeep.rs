@@ -14,6 +14,8 @@ pub struct UpkeepSettings {
     pub fold_interval: Duration,
     /// Between two gap passes.
     pub gap_interval: Duration,
+    /// Between two audits of all counts.
+    pub audit_interval: Duration,
 }
 
 impl UpkeepSettings {
@@ -21,6 +23,7 @@ impl UpkeepSettings {
         Self {
             fold_interval,
             gap_interval: Duration::from_secs(60),
+            audit_interval: Duration::from_secs(60 * 60),
         }
     }
 }
@@ -64,6 +67,20 @@ pub(crate) async fn explain_gaps(
         let pass = gaps::pass(&*work.gaps, &*work.numbers, &*work.subscriber, clock::now()).await;
         if let Err(error) = pass {
             tracing::warn!(%error, "explaining gaps failed; it is tried again");
+        }
+    }
+}
+
+/// Compares every count with its rows, every interval until `stop`. A difference is a bug: it is logged,
+/// counted in a metric, and mended through the ledger.
+pub(crate) async fn audit_counts(
+    embedded: Embedded,
+    settings: UpkeepSettings,
+    stop: CancellationToken,
+) {
+    while !stopped_within(&stop, settings.audit_interval).await {
+        if let Err(error) = counts::audit(&*embedded.work.upkeep, true).await {
+            tracing::warn!(%error, "auditing counts failed; it is tried again");
         }
     }
 }

@@ -172,7 +172,7 @@ impl SqlStore {
     /// Up to `limit` rows after a position, in the order of `columns`: first those that share all but the
     /// last column with it, then those that share one less. Each statement is one walk along the key; a
     /// single condition with OR would read from the start of the table every time.
-    async fn after<const N: usize>(
+    pub(super) async fn after<const N: usize>(
         &self,
         select: &str,
         columns: [&str; N],

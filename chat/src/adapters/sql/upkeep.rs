@@ -1,6 +1,6 @@
 //! `Upkeep`: folding the ledger, purging under deleted parents, auditing counts.
 
-use super::decode::{Cursor, DELETED, KIND_CHATS, KIND_MESSAGES, LIVE, counted_columns};
+use super::decode::{Cursor, DELETED, KIND_CHATS, KIND_MESSAGES, LIVE, broken, counted_columns};
 use super::statement::{insert, marks};
 use super::writer::{bind_message_key, write_ledger};
 use super::{Query, SqlStore, WriteTx};
@@ -49,60 +49,9 @@ impl Upkeep for SqlStore {
     }
 
     async fn audit(&self, after: Option<Counted>, limit: u32) -> Result<Audit> {
-        let mut tx = self.begin_read().await?;
-        let (kind, app, chat) = after.map_or((-1, -1, -1), counted_columns);
-        // Whatever is said or there: counts, open ledger rows, and parents.
-        let sql = format!(
-            "SELECT k.kind, k.app_id, k.chat_number FROM (\
-             SELECT kind, app_id, chat_number FROM counts \
-             UNION SELECT kind, app_id, chat_number FROM count_ledger \
-             UNION SELECT {KIND_CHATS}, app_id, 0 FROM applications WHERE state = {LIVE} \
-             UNION SELECT {KIND_MESSAGES}, app_id, number FROM chats) k \
-             WHERE k.kind > ? OR (k.kind = ? AND (k.app_id > ? OR (k.app_id = ? AND k.chat_number > ?))) \
-             ORDER BY k.kind, k.app_id, k.chat_number LIMIT ?"
-        );
-        let keys = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(kind)
-            .bind(kind)
-            .bind(app)
-            .bind(app)
-            .bind(chat)
-            .bind(i64::from(limit))
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(|error| self.error(error))?;
-        let mut audit = Audit {
-            checked: 0,
-            drifts: Vec::new(),
-            next: None,
-        };
-        for key in &keys {
-            let counted = counted(&mut Cursor::over(key))?;
-            let (kind, app, chat) = counted_columns(counted);
-            let rows = match counted {
-                Counted::ChatsOf(_) => {
-                    format!(
-                        "SELECT COUNT(*) FROM chats WHERE app_id = ? AND 0 = ? AND state = {LIVE} AND uid IS NOT NULL"
-                    )
-                }
-                Counted::MessagesOf(_) => format!(
-                    "SELECT COUNT(*) FROM messages WHERE app_id = ? AND chat_number = ? AND state = {LIVE} \
-                     AND uid IS NOT NULL"
-                ),
-            };
-            let said = super::reader::count_expression(kind, "?", "?");
-            let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT ({rows}), {said}")))
-                .bind(app)
-                .bind(chat)
-                .bind(app)
-                .bind(chat)
-                .bind(app)
-                .bind(chat)
-                .fetch_one(&mut *tx)
-                .await
-                .map_err(|error| self.error(error))?;
-            let mut row = Cursor::over(&row);
-            let (rows, said) = (row.get()?, row.get()?);
+        let mut audit = Audit::default();
+        for counted in self.counted_after(after, limit).await? {
+            let (rows, said) = self.rows_and_count(counted).await?;
             audit.checked += 1;
             audit.next = Some(counted);
             if rows != said {
@@ -124,6 +73,60 @@ impl Upkeep for SqlStore {
         };
         let outcome = write_ledger(&mut tx, &[entry]).await;
         self.end_write(tx, outcome).await
+    }
+}
+
+impl SqlStore {
+    /// What is counted, in order: the chats of each live application, then the messages of each chat.
+    async fn counted_after(&self, after: Option<Counted>, limit: u32) -> Result<Vec<Counted>> {
+        let mut found = Vec::new();
+        let limit = i64::from(limit);
+        if !matches!(after, Some(Counted::MessagesOf(_))) {
+            let after = after.map(|counted| [counted_columns(counted).1]);
+            let select = format!("SELECT app_id FROM applications WHERE state = {LIVE}");
+            for row in &self.after(&select, ["app_id"], after, limit).await? {
+                found.push(Counted::ChatsOf(Cursor::over(row).app()?));
+            }
+        }
+        let missing = limit - i64::try_from(found.len()).unwrap_or(limit);
+        if missing > 0 {
+            let after = match after {
+                Some(Counted::MessagesOf(chat)) => Some([chat.app.get(), chat.number.as_i64()]),
+                _ => None,
+            };
+            let select = "SELECT app_id, number FROM chats WHERE 0 = 0";
+            for row in &self
+                .after(select, ["app_id", "number"], after, missing)
+                .await?
+            {
+                let mut row = Cursor::over(row);
+                found.push(Counted::MessagesOf(ChatKey {
+                    app: row.app()?,
+                    number: row.number()?,
+                }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The live rows and the count that is said, in one statement: one snapshot.
+    async fn rows_and_count(&self, counted: Counted) -> Result<(i64, i64)> {
+        let (kind, app, chat) = counted_columns(counted);
+        let rows = match counted {
+            Counted::ChatsOf(_) => "SELECT COUNT(*) FROM chats WHERE app_id = ? AND 0 = ?",
+            Counted::MessagesOf(_) => {
+                "SELECT COUNT(*) FROM messages WHERE app_id = ? AND chat_number = ?"
+            }
+        };
+        let said = super::reader::count_expression(kind, "?", "?");
+        let sql = format!("SELECT ({rows} AND state = {LIVE} AND uid IS NOT NULL), {said}");
+        let bind = |query: Query| (0..3).fold(query, |query, _| query.bind(app).bind(chat));
+        let row = self
+            .fetch_optional(sql, bind)
+            .await?
+            .ok_or_else(|| broken("no row of a SELECT without FROM"))?;
+        let mut row = Cursor::over(&row);
+        Ok((row.get()?, row.get()?))
     }
 }
 
