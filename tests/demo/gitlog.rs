@@ -16,7 +16,10 @@ pub(crate) fn entries(text: &str) -> Vec<Vec<Post>> {
                 ..Post::default()
             });
         } else if let Some(post) = &mut post {
-            if let Some(date) = line.strip_prefix("Date:") {
+            if let Some(date) = ["Date:", "AuthorDate:"]
+                .iter()
+                .find_map(|name| line.strip_prefix(name))
+            {
                 post.created_at = dates::git(date);
             } else if let Some(text) = line.strip_prefix("    ") {
                 post.content.push_str(text.trim_end());

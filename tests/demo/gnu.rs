@@ -35,12 +35,14 @@ pub(crate) fn entries(text: &str) -> Vec<Vec<Post>> {
     entries
 }
 
-/// `2022-12-12  Dmitry V. Levin  <ldv@strace.io>`
+/// `2022-12-12  Dmitry V. Levin  <ldv@strace.io>`, sometimes with the time of day before the name
 fn header(line: &str) -> Option<(String, String)> {
     let (date, rest) = line.split_once(char::is_whitespace)?;
     let created_at = dates::day(date)?;
     let (name, _) = rest.split_once('<')?;
-    let name = name.trim().trim_matches('"').trim();
+    let name = name
+        .trim_start_matches(|character: char| !character.is_alphabetic())
+        .trim_end_matches(['"', ' ', '\t']);
     (!name.is_empty()).then(|| (created_at, name.to_owned()))
 }
 
@@ -50,7 +52,7 @@ mod tests {
 
     #[test]
     fn paragraphs_are_posts_by_the_name_above_them() {
-        let text = "preface\n2022-12-12  Ada  <a@b>\n\n\tPrepare.\n\t* NEWS: Update.\n\n\tMore.\n2022-12-11 Ben <c@d>\n\t* x: y.";
+        let text = "preface\n2022-12-12  12:26 +0100  \"Ada\"  <a@b>\n\n\tPrepare.\n\t* NEWS: Update.\n\n\tMore.\n2022-12-11 Ben <c@d>\n\t* x: y.";
         let post = |author: &str, day: u8, content: &str| {
             let created_at = Some(format!("2022-12-{day}T12:00:00Z"));
             vec![Post {

@@ -27,7 +27,7 @@ struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "/usr/share/doc")]
     docs: PathBuf,
     /// The newest messages of a chat to take.
-    #[arg(long, value_name = "N", default_value_t = 400)]
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
     per_chat: usize,
     /// The newest commits of a repository to take.
     #[arg(long, value_name = "N", default_value_t = 100_000)]

@@ -2,7 +2,7 @@
 //! Debian's changes and those of the upstream project stand in the order of time.
 
 use crate::writer::{Post, Writer};
-use crate::{debian, gitlog, gnu};
+use crate::{dates, debian, gitlog, gnu};
 use anyhow::{Context, Result, ensure};
 use flate2::read::MultiGzDecoder;
 use std::collections::BTreeMap;
@@ -24,7 +24,9 @@ pub(crate) fn write<W: Write>(docs: &Path, per_chat: usize, writer: &mut Writer<
     for (source, files) in sources {
         let mut entries = Vec::new();
         for file in files.debian.iter().chain(&files.upstream) {
-            entries.extend(parse(&read(file)?));
+            let mut of_file = parse(&read(file)?);
+            drop_later_dates(&mut of_file, &changed(file)?);
+            entries.extend(of_file);
         }
         write_chat(&source, newest(entries, per_chat), writer)?;
     }
@@ -75,6 +77,25 @@ fn read(file: &Path) -> Result<String> {
             Err(error).with_context(|| format!("unpacking {}", file.display()))
         }
         _ => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+/// When a file was written, as RFC 3339.
+fn changed(file: &Path) -> Result<String> {
+    let about = || format!("asking for the age of {}", file.display());
+    let time = fs::metadata(file)
+        .and_then(|metadata| metadata.modified())
+        .with_context(about)?;
+    dates::written(time.into()).with_context(about)
+}
+
+/// A change cannot be younger than the file that tells of it: such a date is a slip of the pen.
+fn drop_later_dates(entries: &mut [Vec<Post>], changed: &str) {
+    for post in entries.iter_mut().flatten() {
+        post.created_at = post
+            .created_at
+            .take()
+            .filter(|time| time.as_str() <= changed);
     }
 }
 
@@ -144,6 +165,14 @@ mod tests {
         assert_eq!(newest(entries(), 3), [entry(3, 2)]);
         assert_eq!(newest(entries(), 1), [entry(3, 1)]);
         assert_eq!(newest(vec![], 1), Vec::<Vec<Post>>::new());
+    }
+
+    #[test]
+    fn a_date_later_than_its_file_is_no_date() {
+        let mut entries = vec![entry(2, 1), entry(3, 1)];
+        drop_later_dates(&mut entries, "2022-01-02T12:00:00Z");
+        assert_eq!(entries[0], entry(2, 1));
+        assert_eq!(entries[1][0].created_at, None);
     }
 
     #[test]
