@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-pub const KEY: &str = "the-key-of-the-administrator";
+pub(crate) const KEY: &str = "the-key-of-the-administrator";
 
 /// A program call that sees no settings but these; both ports are free ones.
-pub fn chat(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
+pub(crate) fn chat(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-standalone"));
     command
         .env_clear()
@@ -23,7 +23,7 @@ pub fn chat(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
 }
 
 /// Runs to its end.
-pub fn output(mut command: Command) -> (Option<i32>, String, String) {
+pub(crate) fn output(mut command: Command) -> (Option<i32>, String, String) {
     let Output {
         status,
         stdout,
@@ -34,21 +34,21 @@ pub fn output(mut command: Command) -> (Option<i32>, String, String) {
 }
 
 /// Killed when dropped.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     log: PathBuf,
     key: Option<&'static str>,
-    pub banner: String,
-    pub api: SocketAddr,
-    pub admin: SocketAddr,
+    pub(crate) banner: String,
+    pub(crate) api: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Running {
-    pub fn start(data_dir: &Path) -> Self {
+    pub(crate) fn start(data_dir: &Path) -> Self {
         Self::spawn(chat(data_dir, &[]), data_dir, None)
     }
 
-    pub fn with_keys(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn with_keys(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = chat(data_dir, settings);
         command
             .env("CHAT_AUTH_MODE", "keys")
@@ -101,11 +101,11 @@ impl Running {
         }
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         get(self.api, path, self.key).unwrap()
     }
 
-    pub fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
         let answer = post(self.api, path, self.key, body).unwrap();
         assert!(
             (200..300).contains(&answer.status),
@@ -116,7 +116,7 @@ impl Running {
     }
 
     /// A new application with one chat; returns the path of the chat's messages.
-    pub fn new_chat(&self) -> String {
+    pub(crate) fn new_chat(&self) -> String {
         let token = self
             .post("/applications", r#"{"name":"a"}"#)
             .field("token")
@@ -130,23 +130,23 @@ impl Running {
     }
 
     /// Writes a message and returns its number.
-    pub fn say(&self, messages: &str, content: &str) -> u64 {
+    pub(crate) fn say(&self, messages: &str, content: &str) -> u64 {
         self.try_say(messages, content)
             .expect("the message is accepted")
     }
 
     /// `None` where the server does not answer any more, or refuses.
-    pub fn try_say(&self, messages: &str, content: &str) -> Option<u64> {
+    pub(crate) fn try_say(&self, messages: &str, content: &str) -> Option<u64> {
         let body = format!(r#"{{"content":"{content}"}}"#);
         let answer = post(self.api, messages, self.key, &body).ok()?;
         (answer.status == 201).then(|| answer.field("number").parse().unwrap())
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -s {name} {}", self.child.id());
         assert!(
             Command::new("sh")
@@ -158,13 +158,13 @@ impl Running {
     }
 
     /// Waits for the end; how it ended and how long that took.
-    pub fn ended(mut self) -> (ExitStatus, Duration) {
+    pub(crate) fn ended(mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
         (self.child.wait().unwrap(), start.elapsed())
     }
 
     /// Asks it to stop and checks that it did so cleanly and in time.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         self.signal("TERM");
         let log = self.log.clone();
         let (status, took) = self.ended();

@@ -4,14 +4,14 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-pub struct Answer {
-    pub status: u16,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// The value of the first `"name":` in the body, without quotes.
-    pub fn field(&self, name: &str) -> &str {
+    pub(crate) fn field(&self, name: &str) -> &str {
         let (_, rest) = self
             .body
             .split_once(&format!("\"{name}\":"))
@@ -23,11 +23,16 @@ impl Answer {
     }
 }
 
-pub fn get(address: SocketAddr, path: &str, key: Option<&str>) -> io::Result<Answer> {
+pub(crate) fn get(address: SocketAddr, path: &str, key: Option<&str>) -> io::Result<Answer> {
     ask(address, "GET", path, key, "")
 }
 
-pub fn post(address: SocketAddr, path: &str, key: Option<&str>, body: &str) -> io::Result<Answer> {
+pub(crate) fn post(
+    address: SocketAddr,
+    path: &str,
+    key: Option<&str>,
+    body: &str,
+) -> io::Result<Answer> {
     ask(address, "POST", path, key, body)
 }
 
