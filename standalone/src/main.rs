@@ -33,14 +33,25 @@ fn carry_out(invocation: &Invocation) -> anyhow::Result<()> {
         Task::ShowTable => print(&markdown()),
         Task::ShowSettings => print(&show(&invocation.settings()?)),
         Task::Backup(file) => {
-            print(&runtime()?.block_on(backup::backup(&invocation.settings()?, file))?)
+            let settings = invocation.settings()?;
+            print(&block_on(backup::backup(&settings, file))?)
         }
         Task::Run => {
             let settings = invocation.settings()?;
             start_logging(&settings, &invocation.unknown_variables())?;
-            runtime()?.block_on(run::run(&settings))
+            block_on(run::run(&settings))
         }
     }
+}
+
+fn block_on<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(task);
+    // Dropping the runtime would wait for whatever still blocks a thread, however long that takes.
+    runtime.shutdown_background();
+    outcome
 }
 
 fn start_logging(settings: &Settings, unknown: &[&str]) -> anyhow::Result<()> {
@@ -49,12 +60,6 @@ fn start_logging(settings: &Settings, unknown: &[&str]) -> anyhow::Result<()> {
         tracing::warn!("{name} is set and is no setting of this program; see --help");
     }
     Ok(())
-}
-
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
 }
 
 /// To standard output, which somebody may have closed.

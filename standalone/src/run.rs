@@ -38,12 +38,15 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
     .with_context(|| format!("cannot open the data in {}", data_dir.display()))?;
     let worker = worker::start(&embedded, UpkeepSettings::every(settings.fold_interval)).await?;
 
-    print(&banner(
+    let banner = banner(
         api.local_addr()?,
         admin.local_addr()?,
         &data_dir,
         &settings.auth,
-    ))?;
+    );
+    if let Err(error) = print(&banner) {
+        tracing::debug!(%error, "nobody reads standard output");
+    }
     tracing::info!(api = %api.local_addr()?, admin = %admin.local_addr()?, "ready");
     let stop_admin = CancellationToken::new();
     let admin = tokio::spawn(api::serve(

@@ -2,6 +2,8 @@
 
 use crate::chat::{KEY, Running};
 use crate::http;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -95,6 +97,20 @@ fn said_until_terminated(chat: &Running, messages: &str) -> Vec<u64> {
             .flat_map(|client| client.join().unwrap())
             .collect()
     })
+}
+
+#[test]
+fn a_client_that_hangs_does_not_keep_it_from_stopping_in_time() {
+    let dir = tempdir().unwrap();
+    let chat = Running::start(&dir.path().join("data"));
+    let mut client = TcpStream::connect(chat.api).unwrap();
+    let head = "POST /applications HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\
+                Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n";
+    client.write_all(head.as_bytes()).unwrap();
+    let mut go_on = [0; 25];
+    client.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    chat.stop();
 }
 
 #[test]
