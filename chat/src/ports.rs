@@ -187,11 +187,11 @@ pub trait Writer: Send + Sync {
     /// `Conflict` and `Busy`: nothing was written, apply again. `Invalid`: a value the store refuses;
     /// nothing was written. `Unavailable`: nothing was written. `OutcomeUnknown`: the connection broke
     /// at COMMIT; applying the same commands again finds out.
-    async fn apply(&self, keys: &Keys, plan: &Planner) -> Result<Plan>;
+    async fn apply(&self, keys: &Keys, plan: &Planner<'_>) -> Result<Plan>;
 }
 
 /// Pure: decides from what is there.
-pub type Planner = dyn Fn(&Existing) -> Plan + Send + Sync;
+pub type Planner<'a> = dyn Fn(&Existing) -> Plan + Send + Sync + 'a;
 
 /// The durable side of numbering (PROTOCOLS A, B). The only source of numbers, ever.
 #[async_trait]

@@ -17,14 +17,14 @@ const MESSAGE_KEY: &str = "app_id = ? AND chat_number = ? AND number = ?";
 
 #[async_trait]
 impl Writer for SqlStore {
-    async fn apply(&self, keys: &Keys, plan: &Planner) -> Result<Plan> {
+    async fn apply(&self, keys: &Keys, plan: &Planner<'_>) -> Result<Plan> {
         let mut tx = self.begin_write().await?;
         let outcome = decide_and_write(&mut tx, keys, plan).await;
         self.end_write(tx, outcome).await
     }
 }
 
-async fn decide_and_write(tx: &mut WriteTx, keys: &Keys, plan: &Planner) -> Result<Plan> {
+async fn decide_and_write(tx: &mut WriteTx, keys: &Keys, plan: &Planner<'_>) -> Result<Plan> {
     let existing = read(tx, keys).await?;
     let plan = plan(&existing);
     write(tx, &plan).await?;

@@ -86,8 +86,7 @@ fn halves(range: Range<usize>) -> [Range<usize>; 2] {
 
 async fn apply(writer: &dyn Writer, commands: &[Command]) -> Result<Plan, Error> {
     let keys = keys(commands);
-    let owned = commands.to_vec();
-    let planner = move |existing: &Existing| plan(&owned, existing, clock::now());
+    let planner = |existing: &Existing| plan(commands, existing, clock::now());
     let mut in_doubt = false;
     let mut pause = Duration::from_millis(5);
     for _ in 1..TRIES {
