@@ -79,15 +79,20 @@ pub fn http_request(method: &str, route: &str, status: u16, seconds: f64) {
         .observe(seconds);
 }
 
-/// How many messages of a queue wait, and how many are delivered but not settled.
-pub fn queue(queue: Queue, waiting: u64, in_flight: u64) {
-    let messages = &METRICS.queue_messages;
-    messages
-        .with_label_values(&[queue.name(), "waiting"])
-        .set(gauge(waiting));
-    messages
-        .with_label_values(&[queue.name(), "in_flight"])
-        .set(gauge(in_flight));
+/// A message waits in a queue of this process.
+pub fn enqueued(queue: Queue) {
+    METRICS.queues[queue as usize].waiting.inc();
+}
+
+/// It does not wait any more: a worker has it.
+pub fn delivered(queue: Queue) {
+    METRICS.queues[queue as usize].waiting.dec();
+    METRICS.queues[queue as usize].in_flight.inc();
+}
+
+/// The worker has answered for it.
+pub fn settled(queue: Queue) {
+    METRICS.queues[queue as usize].in_flight.dec();
 }
 
 /// One attempt to carry out a batch of `size` commands.
@@ -136,9 +141,9 @@ pub fn folded(rows: u64, seconds: f64) {
 
 /// How many rows wait for the index, and how long the oldest of them has waited.
 pub fn index_lag(dirty_keys: usize, seconds: f64) {
-    METRICS
-        .index_dirty_keys
-        .set(i64::try_from(dirty_keys).unwrap_or(i64::MAX));
+    let keys = i64::try_from(dirty_keys).unwrap_or(i64::MAX);
+    METRICS.index_dirty_keys.set(keys);
+    METRICS.queues[Queue::Indexing as usize].waiting.set(keys);
     METRICS.index_lag.set(seconds);
 }
 
@@ -216,10 +221,6 @@ fn scope_kind(scope: Scope) -> &'static str {
     }
 }
 
-fn gauge(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 #[cfg(test)]
@@ -246,6 +247,22 @@ mod tests {
         }
         #[cfg(target_os = "linux")]
         assert!(text.contains("process_resident_memory_bytes"));
+    }
+
+    #[test]
+    fn a_queue_shows_what_waits_and_what_is_in_flight() {
+        let shown = || {
+            let depth = &METRICS.queues[Queue::Chats as usize];
+            (depth.waiting.get(), depth.in_flight.get())
+        };
+        enqueued(Queue::Chats);
+        enqueued(Queue::Chats);
+        delivered(Queue::Chats);
+        assert_eq!(shown(), (1, 1));
+        settled(Queue::Chats);
+        delivered(Queue::Chats);
+        settled(Queue::Chats);
+        assert_eq!(shown(), (0, 0));
     }
 
     #[test]

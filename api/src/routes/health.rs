@@ -53,7 +53,9 @@ async fn ready(State(ops): State<Ops>, RawQuery(query): RawQuery) -> Response {
         .into_response()
 }
 
-async fn metrics() -> Response {
+async fn metrics(State(ops): State<Ops>) -> Response {
+    // Asking the parts is what records whether they are ready.
+    ops.parts().await;
     (
         [(
             header::CONTENT_TYPE,

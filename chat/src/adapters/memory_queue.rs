@@ -12,6 +12,7 @@ pub use dirty::DirtyKeys;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::{Command, Envelope, Queue};
+use crate::metrics;
 use crate::model::Millis;
 use crate::ports::{BuryReason, Deliveries, Delivery, Publisher, Settle, Slot, Subscriber};
 use async_trait::async_trait;
@@ -141,6 +142,7 @@ impl Slot for OneSlot {
         };
         let (reply, outcome) = oneshot::channel();
         self.shared.rest.enter();
+        metrics::enqueued(envelope.command.queue());
         lane.push(Item { envelope, reply });
         let unknown = || Error::OutcomeUnknown {
             number: None,
@@ -195,8 +197,10 @@ impl Deliveries for Consumer {
         } else {
             lane.pop().await
         };
+        metrics::delivered(self.queue);
         let settle = Reply {
             shared: self.shared.clone(),
+            queue: self.queue,
             reply,
         };
         Some(Delivery::new(Ok(envelope), 0, Box::new(settle)))
@@ -209,6 +213,7 @@ impl Deliveries for Consumer {
 
 struct Reply {
     shared: Arc<Shared>,
+    queue: Queue,
     reply: oneshot::Sender<Result<()>>,
 }
 
@@ -217,6 +222,7 @@ impl Reply {
     fn tell(self, outcome: Result<()>) {
         let _ = self.reply.send(outcome);
         self.shared.rest.leave();
+        metrics::settled(self.queue);
     }
 }
 

@@ -38,7 +38,8 @@ pub(super) struct Metrics {
     pub(super) registry: Registry,
     pub(super) http_requests: IntCounterVec,
     pub(super) http_duration: HistogramVec,
-    pub(super) queue_messages: IntGaugeVec,
+    /// By `Queue`, in the order of `Queue::ALL`.
+    pub(super) queues: [Depth; 3],
     pub(super) batches: IntCounterVec,
     pub(super) batch_size: HistogramVec,
     pub(super) batch_duration: HistogramVec,
@@ -54,6 +55,11 @@ pub(super) struct Metrics {
     pub(super) number_gaps: IntCounterVec,
     pub(super) count_drift: IntCounter,
     pub(super) ready: IntGaugeVec,
+}
+
+pub(super) struct Depth {
+    pub(super) waiting: IntGauge,
+    pub(super) in_flight: IntGauge,
 }
 
 impl Metrics {
@@ -73,12 +79,7 @@ impl Metrics {
                 &["method", "route"],
                 &REQUEST_BUCKETS,
             ),
-            queue_messages: gauges(
-                &to,
-                QUEUE_MESSAGES,
-                "Messages that wait in a queue or are being worked on.",
-                &["queue", "state"],
-            ),
+            queues: queues(&to),
             batches: counters(
                 &to,
                 BATCHES,
@@ -169,9 +170,6 @@ impl Metrics {
     /// Touches every combination of labels that is known before anything happens.
     fn start_at_zero(&self) {
         for queue in Queue::ALL.map(Queue::name) {
-            for state in ["waiting", "in_flight"] {
-                self.queue_messages.with_label_values(&[queue, state]);
-            }
             for end in BatchEnd::ALL {
                 self.batches.with_label_values(&[queue, end.as_str()]);
             }
@@ -236,4 +234,14 @@ fn histograms(
             labels,
         ),
     )
+}
+
+/// Resolved once: they change with every message.
+fn queues(to: &Registry) -> [Depth; 3] {
+    let help = "Messages that wait in a queue of this process, or that a worker has.";
+    let messages = gauges(to, QUEUE_MESSAGES, help, &["queue", "state"]);
+    Queue::ALL.map(|queue| Depth {
+        waiting: messages.with_label_values(&[queue.name(), "waiting"]),
+        in_flight: messages.with_label_values(&[queue.name(), "in_flight"]),
+    })
 }
