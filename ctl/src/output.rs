@@ -65,7 +65,7 @@ impl Output {
     /// A remark for people only: it goes to standard error, out of the way of pipes.
     pub(crate) fn remark(&self, text: &str) {
         if !self.json {
-            eprintln!("{}", self.painter.faint(text));
+            eprintln!("{text}");
         }
     }
 

@@ -22,7 +22,7 @@ impl Painter {
         }
     }
 
-    pub(crate) fn faint(self, text: &str) -> String {
+    fn faint(self, text: &str) -> String {
         self.paint("2", text)
     }
 
@@ -97,7 +97,8 @@ pub(crate) fn application_line(painter: &Painter, application: &Application) -> 
         painter.bold(&escape_line(token)),
         escape_line(name),
         painter.faint(&format!(
-            "{chats_count} chats, created {}",
+            "{}, created {}",
+            count(*chats_count, "chat"),
             moment(created_at)
         ))
     )
@@ -131,7 +132,8 @@ pub(crate) fn chat_line(painter: &Painter, chat: &Chat) -> String {
         name.as_deref()
             .map_or_else(|| "(no name)".to_owned(), escape_line),
         painter.faint(&format!(
-            "{messages_count} messages, created {}",
+            "{}, created {}",
+            count(*messages_count, "message"),
             moment(created_at)
         ))
     )
@@ -207,6 +209,12 @@ fn push_indented(text: &mut String, block: &str) {
 
 fn json(object: &crate::wire::Object) -> String {
     escape_line(&serde_json::to_string(object).expect("an object has string keys"))
+}
+
+/// `1 chat`, `2 chats`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
 }
 
 /// `2026-01-02T03:04:05.678Z` as `2026-01-02 03:04:05`; anything else as it is.

@@ -55,10 +55,10 @@ fn summary(found: &SearchPage) -> String {
         page,
         ..
     } = found;
+    let count = render::count(*total, "message");
     let more = if *total_capped { "more than " } else { "" };
-    let noun = if *total == 1 { "message" } else { "messages" };
     if *total == 0 {
         return "nothing found".to_owned();
     }
-    format!("{more}{total} {noun}, page {page} of {total_pages}")
+    format!("{more}{count}, page {page} of {total_pages}")
 }

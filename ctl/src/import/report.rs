@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::output::Output;
-use crate::render::escape;
+use crate::render::{count, escape};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
@@ -85,8 +85,11 @@ fn summary(counts: &Counts) -> String {
         chats_created,
         chats_already_there,
     } = counts;
+    let lines = count(*lines, "line");
+    let imported = count(*imported, "message");
+    let created = count(*chats_created, "chat");
     format!(
-        "{lines} lines: {imported} messages imported, {already_there} already there, {refused} refused; \
-         {chats_created} chats created, {chats_already_there} already there"
+        "{lines}: {imported} imported, {already_there} already there, {refused} refused; \
+         {created} created, {chats_already_there} already there"
     )
 }
