@@ -1,3 +1,11 @@
 //! The whole system from outside: what tests of several programs share.
 
 pub mod checker;
+pub mod client;
+pub mod contract;
+pub mod ending;
+pub mod eventually;
+pub mod load;
+pub mod metrics;
+pub mod program;
+pub mod seed;

@@ -1,0 +1,3 @@
+//! The whole system over HTTP, as programs of their own.
+
+mod kill;
