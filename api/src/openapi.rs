@@ -5,7 +5,7 @@
 //! every answer of the test suite against this document.
 
 use crate::error::{Kind, ProblemDocument};
-use crate::extract::{CHAT, KEY, MESSAGE, TOKEN};
+use crate::extract::{CHAT, IDEMPOTENCY_KEY, KEY, MESSAGE, TOKEN};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
@@ -51,6 +51,9 @@ fn complete_components(components: &mut Value) {
     let schemas = object(&mut components["schemas"]);
     flatten(schemas);
     schemas["Problem"]["properties"]["type"]["enum"] = Kind::ALL.map(Kind::urn).to_vec().into();
+    for edit in ["ChatEditBody", "MessageEditBody"] {
+        schemas[edit]["minProperties"] = 1.into();
+    }
     components["securitySchemes"] = json!({
         "application_key": {
             "type": "http", "scheme": "bearer",
@@ -92,15 +95,24 @@ fn flatten(schemas: &mut Map<String, Value>) {
 }
 
 fn complete_operation(path: &str, method: &str, operation: &mut Value) {
+    let id = operation["operationId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     if method == "put" {
         // The same handler as PATCH; ids are unique in a document.
-        let id = operation["operationId"].as_str().unwrap_or_default();
         operation["operationId"] = format!("{id}_by_put").into();
+    }
+    let body = operation.pointer_mut("/requestBody/content/application~1json/schema");
+    if let Some(body) = body.filter(|body| body["oneOf"].is_array()) {
+        // utoipa's way to say "or no body at all" would allow a JSON null.
+        *body = body["oneOf"][0].take();
     }
     let parameters = operation["parameters"]
         .as_array()
         .cloned()
         .unwrap_or_default();
+    let parameters = parameters.into_iter().map(sharpened);
     operation["parameters"] = path_parameters(path).chain(parameters).collect();
     let open_to_tenants = path.contains('{') || (method == "post" && path.ends_with("/messages"));
     operation["security"] = if open_to_tenants {
@@ -112,7 +124,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     let kinds = kinds_of(path, method, operation);
     let responses = object(&mut operation["responses"]);
     for (status, response) in responses.iter_mut() {
-        response["headers"] = success_headers(method, status, path);
+        response["headers"] = success_headers(&id, status);
     }
     for kind in kinds {
         let status = kind.status().as_str().to_owned();
@@ -143,6 +155,18 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
     })
 }
 
+/// Says of a parameter what the handlers' attributes cannot.
+fn sharpened(mut parameter: Value) -> Value {
+    let schema = match parameter["name"].as_str() {
+        Some(IDEMPOTENCY_KEY) => json!({ "type": "string", "pattern": "^[ -~]{1,255}$" }),
+        Some("sort") => json!({ "type": "string", "enum": ["relevance", "number"] }),
+        Some("since" | "until") => json!({ "type": "string", "format": "date-time" }),
+        _ => return parameter,
+    };
+    parameter["schema"] = schema;
+    parameter
+}
+
 /// The problems an operation can answer with.
 fn kinds_of(path: &str, method: &str, operation: &Value) -> Vec<Kind> {
     let mut kinds = vec![
@@ -161,7 +185,7 @@ fn kinds_of(path: &str, method: &str, operation: &Value) -> Vec<Kind> {
         .is_some_and(|parameters| {
             parameters
                 .iter()
-                .any(|parameter| parameter["name"] == crate::extract::IDEMPOTENCY_KEY)
+                .any(|parameter| parameter["name"] == IDEMPOTENCY_KEY)
         });
     let within_chat = path.contains(CHAT) || path.ends_with("/messages");
     let writes = method != "get";
@@ -201,19 +225,18 @@ fn problem_response(kind: Kind) -> Value {
     })
 }
 
-fn success_headers(method: &str, status: &str, path: &str) -> Value {
-    let mut headers = common_headers();
-    let mut also = |names: &[&str]| {
-        for name in names {
-            object(&mut headers).insert((*name).into(), reference("headers", name));
-        }
+fn success_headers(operation: &str, status: &str) -> Value {
+    let names: &[&str] = match (operation.split('_').next().unwrap_or_default(), status) {
+        ("create" | "rotate" | "edit", _) => &["Location", "Idempotent-Replayed"],
+        ("delete", _) if operation != "delete_application" => &["Location"],
+        ("list" | "search", _) => &["Link"],
+        ("show", "202") => &["Retry-After", "Preference-Applied"],
+        ("show", _) if operation == "show_message" => &["Preference-Applied"],
+        _ => &[],
     };
-    match (method, status) {
-        ("post", "201") | ("patch" | "put", "202") => also(&["Location", "Idempotent-Replayed"]),
-        ("delete", "202") if path.contains(CHAT) => also(&["Location"]),
-        ("get", "202") => also(&["Retry-After", "Preference-Applied"]),
-        ("get", "200") => also(&["Link", "Preference-Applied"]),
-        _ => {}
+    let mut headers = common_headers();
+    for name in names {
+        object(&mut headers).insert((*name).into(), reference("headers", name));
     }
     headers
 }

@@ -14,11 +14,23 @@ pub(crate) struct ApplicationBody {
     name: String,
 }
 
-/// May be wrapped as `{"chat": {..}}`. In an edit, null empties a field and an absent one is left alone.
+/// May be wrapped as `{"chat": {..}}`.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct ChatBody {
+    /// Not blank.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// At most 8 KiB as compact JSON, at most five levels deep.
+    metadata: Option<Map<String, Value>>,
+}
+
+/// At least one of the two; null empties a field and an absent one is left alone.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct ChatEditBody {
     /// Not blank.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,

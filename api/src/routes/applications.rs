@@ -42,7 +42,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<Api>>> {
     path = "/applications",
     tag = "applications",
     operation_id = "create_application",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Unique across applications.", min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Unique across applications.")),
     request_body = ApplicationBody,
     responses((status = 201, description = "Created.", body = ApplicationWithKey)),
 )]

@@ -7,7 +7,7 @@ use crate::cursor;
 use crate::error::Problem;
 use crate::extract::{Admin, Idempotency, InChat, Tenant};
 use crate::query::{NoQuery, Query};
-use crate::requests::ChatBody;
+use crate::requests::{ChatBody, ChatEditBody};
 use crate::router::Api;
 use axum::extract::State;
 use axum::response::Response;
@@ -37,7 +37,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<Api>>> {
     path = "/applications/{token}/chats",
     tag = "chats",
     operation_id = "create_chat",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with it adds nothing.", min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with it adds nothing.")),
     request_body = Option<ChatBody>,
     responses((status = 201, description = "Accepted.", body = Accepted)),
 )]
@@ -113,8 +113,8 @@ async fn show(State(api): State<Arc<Api>>, at: InChat, _: NoQuery) -> Result<Res
     path = "/applications/{token}/chats/{chat_number}",
     tag = "chats",
     operation_id = "edit_chat",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with it changes nothing.", min_length = 1, max_length = 255)),
-    request_body = ChatBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with it changes nothing.")),
+    request_body = ChatEditBody,
     responses((status = 202, description = "Accepted.", body = Accepted)),
 )]
 async fn edit(

@@ -43,7 +43,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<Api>>> {
     path = "/applications/{token}/chats/{chat_number}/messages",
     tag = "messages",
     operation_id = "create_message",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with it adds nothing.", min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with it adds nothing.")),
     request_body = MessageBody,
     responses((status = 201, description = "Accepted.", body = Accepted)),
 )]
@@ -72,7 +72,7 @@ async fn create(
     path = "/messages",
     tag = "messages",
     operation_id = "create_addressed_message",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with it adds nothing.", min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with it adds nothing.")),
     request_body = AddressedMessageBody,
     responses((status = 201, description = "Accepted.", body = Accepted)),
 )]
@@ -274,7 +274,7 @@ async fn show(
     path = "/applications/{token}/chats/{chat_number}/messages/{message_number}",
     tag = "messages",
     operation_id = "edit_message",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with it changes nothing.", min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with it changes nothing.")),
     request_body = MessageEditBody,
     responses((status = 202, description = "Accepted.", body = Accepted)),
 )]

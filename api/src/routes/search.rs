@@ -36,7 +36,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<Api>>> {
     tag = "search",
     operation_id = "search_chat",
     params(
-        ("query" = Option<String>, Query, description = "Needed; `q` is another word for it.", min_length = 1, max_length = 256),
+        ("query" = String, Query, description = "`q` is another word for it.", min_length = 1, max_length = 256),
         ("page" = Option<u64>, Query, description = "From 1; page times per_page is at most 1000.", minimum = 1, maximum = 1000),
         ("per_page" = Option<u64>, Query, description = "20 unless told.", minimum = 1, maximum = 100),
         ("sort" = Option<String>, Query, description = "`relevance` (unless told) or `number`."),
@@ -63,7 +63,7 @@ async fn in_chat(
     tag = "search",
     operation_id = "search_application",
     params(
-        ("query" = Option<String>, Query, description = "Needed; `q` is another word for it.", min_length = 1, max_length = 256),
+        ("query" = String, Query, description = "`q` is another word for it.", min_length = 1, max_length = 256),
         ("page" = Option<u64>, Query, description = "From 1; page times per_page is at most 1000.", minimum = 1, maximum = 1000),
         ("per_page" = Option<u64>, Query, description = "20 unless told.", minimum = 1, maximum = 100),
         ("sort" = Option<String>, Query, description = "`relevance` (unless told) or `number`."),

@@ -159,7 +159,8 @@ impl Failing {
 #[tokio::test]
 async fn every_error_has_its_status_and_type() {
     let system = a_failing_system(open()).await;
-    let table: [(fn() -> Error, u16, &str); 13] = [
+    type Row = (fn() -> Error, u16, &'static str);
+    let table: [Row; 13] = [
         (|| Error::NotFound, 404, "not-found"),
         (|| Error::Gone, 410, "gone"),
         (|| Error::NotYetStored, 503, "not-yet-stored"),

@@ -1,6 +1,11 @@
 //! The HTTP contract, route by route, over the embedded backends in one process. Every answer that a
 //! test sees is held against the OpenAPI document.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in the functions it calls"
+)]
+
 mod applications;
 mod auth;
 mod bad_input;

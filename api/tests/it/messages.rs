@@ -170,11 +170,7 @@ async fn messages_are_paged_in_both_directions_and_always_ascend() {
         .expect(202);
     let messages = format!("{chat}/messages");
     let fourth = format!("{messages}/4");
-    eventually(
-        || system.get(&fourth),
-        |shown| shown.status == 410,
-    )
-    .await;
+    eventually(|| system.get(&fourth), |shown| shown.status == 410).await;
 
     let mut forwards = Vec::new();
     let mut next = Some(format!("{messages}?after=0&limit=3"));
