@@ -5,6 +5,8 @@
 use anyhow::{Context, Result, bail};
 use chat::backends::{self, database_file};
 use chat::config::Settings;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Returns what to tell the person who asked. Works beside a running chat, so it takes no lock.
@@ -20,6 +22,8 @@ pub(crate) async fn backup(settings: &Settings, file: &Path) -> Result<String> {
     backends::backup(&data_dir, file)
         .await
         .with_context(|| format!("cannot copy {from} to {to}"))?;
+    // It holds everything that anybody wrote.
+    std::fs::set_permissions(file, Permissions::from_mode(0o600))?;
     Ok(format!(
         "Copied {from} to {to}.\n\
          To restore it: put it as chat.db into an empty directory, and start chat-standalone with\n\

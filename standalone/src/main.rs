@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     match carry_out(&invocation) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("chat-standalone: {error:#}");
+            eprintln!("chat-standalone: {}", sentence(&error));
             ExitCode::from(if error.is::<Wrong>() { 2 } else { 1 })
         }
     }
@@ -52,6 +52,18 @@ fn block_on<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     // Dropping the runtime would wait for whatever still blocks a thread, however long that takes.
     runtime.shutdown_background();
     outcome
+}
+
+/// The error and its causes, without those that are quoted by what they caused.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn start_logging(settings: &Settings, unknown: &[&str]) -> anyhow::Result<()> {

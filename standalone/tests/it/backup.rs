@@ -1,6 +1,7 @@
 //! `chat-standalone backup FILE`, and a start from such a file.
 
 use crate::chat::{Running, chat, output};
+use std::os::unix::fs::PermissionsExt;
 use tempfile::tempdir;
 
 #[test]
@@ -21,6 +22,7 @@ fn a_copy_made_while_it_runs_starts_elsewhere_and_gives_no_number_twice() {
         said.contains("chat.db") && said.contains("--data-dir"),
         "{said}"
     );
+    assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let after_the_copy = running.say(&messages, "after");
     running.stop();
 
@@ -46,7 +48,7 @@ fn a_backup_overwrites_nothing() {
     backup.arg("backup").arg(&taken);
     let (code, _, wrong) = output(backup);
     assert_eq!(code, Some(1));
-    assert!(wrong.contains("exists already"), "{wrong}");
+    assert_eq!(wrong.matches("exists already").count(), 1, "{wrong}");
     assert_eq!(std::fs::read_to_string(&taken).unwrap(), "precious");
 }
 
