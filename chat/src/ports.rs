@@ -247,6 +247,9 @@ pub trait Numbers: Send + Sync {
     async fn take(&self, scope: Scope, claim: Option<Claim>) -> Result<Taken>;
     /// The claimed create is confirmed: from now on `take` answers `Replay`.
     async fn settle(&self, scope: Scope, uid: Uid);
+    /// The claimed create ended with a definite no: from now on `take` answers `Unsettled`, so that a
+    /// repeated request gets the same number without waiting.
+    async fn release(&self, scope: Scope, uid: Uid);
     /// Says whether a chat exists. Deleted is final; marking live never undoes it.
     async fn mark(&self, chat: ChatKey, state: State);
     /// The last number given, or an upper bound when that is not known; 0 for a scope never used.

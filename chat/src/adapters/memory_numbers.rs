@@ -127,6 +127,10 @@ impl Numbers for MemoryNumbers {
         self.claims.lock().expect(NO_PANIC).settled(uid);
     }
 
+    async fn release(&self, _scope: Scope, uid: Uid) {
+        self.claims.lock().expect(NO_PANIC).released(uid);
+    }
+
     async fn mark(&self, chat: ChatKey, state: State) {
         let mut chats = self.chats.lock().expect(NO_PANIC);
         let known = chats.entry(chat).or_insert(state);

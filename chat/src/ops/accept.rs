@@ -218,7 +218,12 @@ impl Ops {
                 number: Some(number),
                 uid: Some(wanted.uid),
             }),
-            Err(error) => Err(error),
+            Err(error) => {
+                if wanted.keyed {
+                    self.ports.numbers.release(wanted.scope, wanted.uid).await;
+                }
+                Err(error)
+            }
         }
     }
 }

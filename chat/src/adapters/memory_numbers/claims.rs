@@ -78,6 +78,13 @@ impl Claims {
         }
     }
 
+    /// As if its deadline had passed.
+    pub(super) fn released(&mut self, uid: Uid) {
+        if let Some(record) = self.by_uid.get_mut(&uid) {
+            record.at = Millis::new(i64::MIN / 2);
+        }
+    }
+
     pub(super) fn forget(&mut self, uid: Uid) {
         self.by_uid.remove(&uid);
         self.oldest_first.retain(|kept| *kept != uid);
@@ -127,6 +134,15 @@ mod tests {
         assert!(
             matches!(claims.begin(&claim(1, b"a", late)), Seen::Before(Taken::Unsettled(n)) if n == number)
         );
+        assert!(matches!(
+            claims.begin(&claim(1, b"a", late)),
+            Seen::Before(Taken::InFlight { .. })
+        ));
+        claims.released(first.uid);
+        assert!(matches!(
+            claims.begin(&claim(1, b"a", late)),
+            Seen::Before(Taken::Unsettled(n)) if n == number
+        ));
         claims.settled(first.uid);
         assert!(
             matches!(claims.begin(&claim(1, b"a", late)), Seen::Before(Taken::Replay(n)) if n == number)

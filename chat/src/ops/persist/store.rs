@@ -35,7 +35,10 @@ pub async fn store(
 ) -> (Vec<Fate>, Vec<MessageKey>) {
     let mut fates: Vec<Option<Fate>> = commands.iter().map(|_| None).collect();
     let mut index = Vec::new();
-    let mut open = vec![0..commands.len()];
+    let mut open = Vec::from([Range {
+        start: 0,
+        end: commands.len(),
+    }]);
     while let Some(range) = open.pop() {
         let started = Instant::now();
         let applied = apply(writer, &commands[range.clone()]).await;
