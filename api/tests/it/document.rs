@@ -1,8 +1,9 @@
 //! The OpenAPI document itself.
 
-use crate::contract::DOCUMENT;
-use crate::system::a_system;
-use serde_json::Value;
+use crate::contract::{self, DOCUMENT};
+use crate::system::{Answer, a_system};
+use http::Method;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -154,4 +155,32 @@ async fn swagger_ui_is_served_from_this_program() {
         .get("/docs/nothing.js")
         .await
         .problem(404, "not-found");
+}
+
+/// The tests of this directory are worth as much as their checker.
+#[tokio::test]
+async fn an_answer_that_is_not_as_described_is_noticed() {
+    let system = a_system().await;
+    let path = system.an_application().await;
+    let check = async |spoil: &dyn Fn(&mut Answer)| {
+        let mut answer = system.get(&path).await;
+        spoil(&mut answer);
+        let check = || contract::check(&Method::GET, &path, &answer);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).is_ok()
+    };
+    let value = |text: &'static str| http::HeaderValue::from_static(text);
+    assert!(check(&|_| {}).await);
+    assert!(!check(&|answer| answer.status = 206).await);
+    assert!(!check(&|answer| answer.status = 404).await);
+    assert!(!check(&|answer| answer.body["extra"] = json!(1)).await);
+    assert!(!check(&|answer| answer.body["name"] = json!(null)).await);
+    assert!(!check(&|answer| answer.body["created_at"] = json!("today")).await);
+    assert!(
+        !check(&|answer| drop(answer.body.as_object_mut().unwrap().remove("chats_count"))).await
+    );
+    assert!(!check(&|answer| drop(answer.headers.insert("x-more", value("1")))).await);
+    assert!(
+        !check(&|answer| drop(answer.headers.insert("content-type", value("text/plain")))).await
+    );
+    assert!(!check(&|answer| drop(answer.headers.remove("x-request-id"))).await);
 }

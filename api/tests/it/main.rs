@@ -15,6 +15,7 @@ mod document;
 mod faults;
 mod idempotency;
 mod limits;
+mod logs;
 mod messages;
 mod search;
 mod serving;
