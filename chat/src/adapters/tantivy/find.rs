@@ -1,0 +1,325 @@
+//! Answers a query: turns it into tantivy's, collects a page and counts.
+//!
+//! No document is left out early, so the count is exact and pages do not depend on how segments lie. A
+//! score is BM25 for the words as typed, plus a little for longer words and less for mistyped ones; it is
+//! computed from the words of the tenant, or of the chat, only.
+
+use super::schema::{CHAT_NUMBER, Fields, NUMBER, Vocabulary};
+use crate::model::{ChatKey, Millis, Number};
+use crate::ops::search::{Closeness, Term as Wanted};
+use crate::ports::{Hit, Hits, SearchRequest, Sort};
+use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::LazyLock;
+use tantivy::collector::sort_key::{SortBySimilarityScore, SortByStaticFastValue};
+use tantivy::collector::{Count, TopDocs};
+use tantivy::query::{
+    Bm25StatisticsProvider, BooleanQuery, ConstScoreQuery, InvertedIndexRangeQuery, Occur,
+    PhraseQuery, Query, RangeQuery, TermQuery, TermSetQuery,
+};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{Order, Searcher, Term};
+use tantivy_fst::Automaton;
+
+/// How many mistyped words one word of a query stands for: the closest, then the first in the alphabet.
+const MAX_TYPOS: usize = 50;
+/// What a match adds that is not the word as typed.
+const PREFIX_SCORE: f32 = 0.5;
+const ONE_TYPO_SCORE: f32 = 0.25;
+const TWO_TYPOS_SCORE: f32 = 0.125;
+/// How long a message is taken to be for BM25: a constant, since the true average is over all tenants.
+const USUAL_WORDS: u64 = 16;
+
+/// Score, chat and number of a document.
+type Found = (f32, Option<u64>, Option<u64>);
+
+pub(super) fn find(
+    searcher: &Searcher,
+    fields: &Fields,
+    request: &SearchRequest,
+) -> tantivy::Result<Hits> {
+    let query = query(searcher, fields, request)?;
+    let statistics = ScopeStatistics::new(searcher, &scope(fields, request))?;
+    let column = |name: &str| SortByStaticFastValue::<u64>::for_field(name);
+    let limit = request.limit as usize;
+    // At least one, because tantivy refuses to collect nothing.
+    let top = TopDocs::with_limit(limit.max(1)).and_offset(request.offset as usize);
+    let (found, count): (Vec<Found>, usize) = match request.sort {
+        Sort::Relevance => {
+            let order = (SortBySimilarityScore, column(CHAT_NUMBER), column(NUMBER));
+            let collector = (top.order_by(order), Count);
+            let (found, count) =
+                searcher.search_with_statistics_provider(&query, &collector, &statistics)?;
+            (found.into_iter().map(|(found, _)| found).collect(), count)
+        }
+        Sort::Number => {
+            let ascending = |name| (column(name), Order::Asc);
+            // The score comes last and orders nothing: it is there to be told.
+            let order = (
+                ascending(CHAT_NUMBER),
+                ascending(NUMBER),
+                SortBySimilarityScore,
+            );
+            let collector = (top.order_by(order), Count);
+            let (found, count) =
+                searcher.search_with_statistics_provider(&query, &collector, &statistics)?;
+            (
+                found
+                    .into_iter()
+                    .map(|((chat, number, score), _)| (score, chat, number))
+                    .collect(),
+                count,
+            )
+        }
+    };
+    let hit = |(score, chat, number): Found| {
+        let chat = ChatKey {
+            app: request.tenant.app(),
+            number: Number::new(chat?)?,
+        };
+        Some(Hit {
+            key: chat.message(Number::new(number?)?),
+            score,
+        })
+    };
+    let total = count as u64;
+    Ok(Hits {
+        total: total.min(Hits::MAX_TOTAL),
+        total_capped: total > Hits::MAX_TOTAL,
+        hits: found.into_iter().take(limit).filter_map(hit).collect(),
+    })
+}
+
+fn query(
+    searcher: &Searcher,
+    fields: &Fields,
+    request: &SearchRequest,
+) -> tantivy::Result<BooleanQuery> {
+    let app = request.tenant.app();
+    // Only the words of the tenant have positions.
+    let in_sequence = fields.tenant_words(app);
+    let words = match request.chat {
+        Some(number) => fields.chat_words(ChatKey { app, number }),
+        None => fields.tenant_words(app),
+    };
+    let mut clauses = vec![(Occur::Must, unscored(term(scope(fields, request))))];
+    for wanted in request.query.terms() {
+        clauses.push((Occur::Must, word(searcher, &words, wanted)?));
+    }
+    for phrase in request.query.phrases() {
+        clauses.push((Occur::Must, sequence(&in_sequence, phrase)));
+    }
+    for exclusion in request.query.exclusions() {
+        clauses.push((Occur::MustNot, excluded(sequence(&in_sequence, exclusion))));
+    }
+    if let Some(author) = &request.author {
+        clauses.push((Occur::Must, unscored(term(fields.author(author)))));
+    }
+    if request.since.is_some() || request.until.is_some() {
+        let bound = |moment: Option<Millis>, bound: fn(Term) -> Bound<Term>| {
+            moment.map_or(Bound::Unbounded, |moment| bound(fields.created_at(moment)))
+        };
+        let time = RangeQuery::new(
+            bound(request.since, Bound::Included),
+            bound(request.until, Bound::Excluded),
+        );
+        clauses.push((Occur::Must, unscored(time)));
+    }
+    Ok(BooleanQuery::new(clauses))
+}
+
+/// The one place that says whose messages are searched. Every query has it.
+fn scope(fields: &Fields, request: &SearchRequest) -> Term {
+    let app = request.tenant.app();
+    match request.chat {
+        Some(number) => fields.chat(ChatKey { app, number }),
+        None => fields.app(app),
+    }
+}
+
+/// Messages with a token that fits `wanted`, as `Wanted::closeness` says.
+fn word(
+    searcher: &Searcher,
+    words: &Vocabulary,
+    wanted: &Wanted,
+) -> tantivy::Result<Box<dyn Query>> {
+    let exact = term(words.term(wanted.text()));
+    let mut ways: Vec<(Occur, Box<dyn Query>)> = vec![(Occur::Should, Box::new(exact))];
+    if wanted.finds_prefixes() {
+        let start = Bound::Included(words.term(wanted.text()));
+        let end = Bound::Excluded(words.term(&after_all(wanted.text())));
+        ways.push((
+            Occur::Should,
+            scored(InvertedIndexRangeQuery::new(start, end), PREFIX_SCORE),
+        ));
+    }
+    let typos = typos(searcher, words, wanted)?;
+    for mistakes in 1..=wanted.mistakes() {
+        let meant = typos
+            .iter()
+            .filter(|typo| typo.0 == mistakes)
+            .map(|(_, typo)| words.term(typo));
+        let meant: Vec<Term> = meant.collect();
+        if !meant.is_empty() {
+            let score = if mistakes == 1 {
+                ONE_TYPO_SCORE
+            } else {
+                TWO_TYPOS_SCORE
+            };
+            ways.push((Occur::Should, scored(TermSetQuery::new(meant), score)));
+        }
+    }
+    Ok(Box::new(BooleanQuery::new(ways)))
+}
+
+/// Above every word that starts so: U+10FFFF is a character of no word.
+fn after_all(start: &str) -> String {
+    format!("{start}\u{10FFFF}")
+}
+
+/// These tokens side by side.
+fn sequence(words: &Vocabulary, tokens: &[String]) -> Box<dyn Query> {
+    let mut terms: Vec<Term> = tokens.iter().map(|token| words.term(token)).collect();
+    match terms.len() {
+        1 => Box::new(term(terms.remove(0))),
+        _ => Box::new(PhraseQuery::new(terms)),
+    }
+}
+
+/// tantivy 0.27 asks an excluded phrase about documents it has already passed, which `PhraseScorer` does not
+/// allow (a debug assertion). A union does, and only a union of two is not simplified away.
+fn excluded(sequence: Box<dyn Query>) -> Box<dyn Query> {
+    Box::new(BooleanQuery::union(vec![sequence.box_clone(), sequence]))
+}
+
+/// The words of this vocabulary that could have been meant, with how many mistakes, closest first.
+fn typos(
+    searcher: &Searcher,
+    words: &Vocabulary,
+    wanted: &Wanted,
+) -> tantivy::Result<BTreeSet<(usize, String)>> {
+    let mut typos = BTreeSet::new();
+    let (Some(first), 1..) = (wanted.text().chars().next(), wanted.mistakes()) else {
+        return Ok(typos);
+    };
+    let start = words.key(first.encode_utf8(&mut [0; 4]));
+    let automaton = Typos::new(&words.key(""), wanted);
+    for segment in searcher.segment_readers() {
+        let index = segment.inverted_index(words.field)?;
+        let terms = index
+            .terms()
+            .search(&automaton)
+            .ge(&start)
+            .lt(after_all(&start));
+        let mut terms = terms.into_stream()?;
+        while terms.advance() {
+            let Some(word) = words.word(terms.key()) else {
+                continue;
+            };
+            if let Some(Closeness::Typo(mistakes)) = wanted.closeness(word) {
+                typos.insert((mistakes, word.to_owned()));
+                if typos.len() > MAX_TYPOS {
+                    typos.pop_last();
+                }
+            }
+        }
+    }
+    Ok(typos)
+}
+
+fn term(term: Term) -> TermQuery {
+    TermQuery::new(term, IndexRecordOption::WithFreqs)
+}
+
+fn unscored(query: impl Query) -> Box<dyn Query> {
+    scored(query, 0.0)
+}
+
+fn scored(query: impl Query, score: f32) -> Box<dyn Query> {
+    Box::new(ConstScoreQuery::new(Box::new(query), score))
+}
+
+/// Accepts keys that begin as given and go on with a word within some mistakes of the wanted one.
+struct Typos {
+    start: Vec<u8>,
+    word: DFA,
+}
+
+#[derive(Clone)]
+enum TyposState {
+    /// So many bytes of the start were seen.
+    Start(usize),
+    Word(u32),
+}
+
+impl Typos {
+    fn new(start: &str, wanted: &Wanted) -> Self {
+        // Building the tables takes milliseconds, using them microseconds.
+        static ONE: LazyLock<LevenshteinAutomatonBuilder> =
+            LazyLock::new(|| LevenshteinAutomatonBuilder::new(1, true));
+        static TWO: LazyLock<LevenshteinAutomatonBuilder> =
+            LazyLock::new(|| LevenshteinAutomatonBuilder::new(2, true));
+        let tables = if wanted.mistakes() == 1 { &ONE } else { &TWO };
+        Self {
+            start: start.as_bytes().to_vec(),
+            word: tables.build_dfa(wanted.text()),
+        }
+    }
+}
+
+impl Automaton for Typos {
+    type State = TyposState;
+
+    fn start(&self) -> TyposState {
+        TyposState::Start(0)
+    }
+
+    fn is_match(&self, state: &TyposState) -> bool {
+        matches!(state, TyposState::Word(state) if matches!(self.word.distance(*state), Distance::Exact(_)))
+    }
+
+    fn can_match(&self, state: &TyposState) -> bool {
+        !matches!(state, TyposState::Word(SINK_STATE))
+    }
+
+    fn accept(&self, state: &TyposState, byte: u8) -> TyposState {
+        match *state {
+            TyposState::Start(seen) if self.start[seen] != byte => TyposState::Word(SINK_STATE),
+            TyposState::Start(seen) if seen + 1 < self.start.len() => TyposState::Start(seen + 1),
+            TyposState::Start(_) => TyposState::Word(self.word.initial_state()),
+            TyposState::Word(state) => TyposState::Word(self.word.transition(state, byte)),
+        }
+    }
+}
+
+/// What BM25 needs to know, as if the tenant, or the chat, had the index to itself.
+struct ScopeStatistics<'a> {
+    searcher: &'a Searcher,
+    documents: u64,
+}
+
+impl<'a> ScopeStatistics<'a> {
+    fn new(searcher: &'a Searcher, scope: &Term) -> tantivy::Result<Self> {
+        Ok(Self {
+            searcher,
+            documents: searcher.doc_freq(scope)?.max(1),
+        })
+    }
+}
+
+impl Bm25StatisticsProvider for ScopeStatistics<'_> {
+    fn total_num_tokens(&self, _field: Field) -> tantivy::Result<u64> {
+        Ok(self.documents * USUAL_WORDS)
+    }
+
+    fn total_num_docs(&self) -> tantivy::Result<u64> {
+        Ok(self.documents)
+    }
+
+    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
+        // A phrase within a chat counts its words over the tenant, and tantivy insists that no word is in
+        // more documents than there are.
+        Ok(self.searcher.doc_freq(term)?.min(self.documents))
+    }
+}
