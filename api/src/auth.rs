@@ -3,7 +3,8 @@
 //! Whether an application's key is valid is decided by `ops::authenticate` alone; only the admin key,
 //! which is a setting, is compared here.
 
-use crate::error::{Kind, Problem};
+use crate::error::Problem;
+use crate::kind::Kind;
 use chat::config::Auth;
 use chat::ops::Credential;
 use http::{HeaderMap, Uri, header};

@@ -5,7 +5,8 @@
 
 use crate::auth;
 use crate::context::{Context, Notes, REQUEST_ID, TRACEPARENT};
-use crate::error::{Kind, Problem};
+use crate::error::Problem;
+use crate::kind::Kind;
 use crate::limits;
 use crate::router::Api;
 use axum::extract::{Request, State};

@@ -13,6 +13,8 @@ mod cursor;
 mod envelope;
 mod error;
 mod extract;
+mod fields;
+mod kind;
 mod limits;
 mod openapi;
 mod query;

@@ -5,7 +5,8 @@
 //! once that is authenticated, so nobody can empty the bucket of somebody else.
 
 use crate::context::{Context, Notes};
-use crate::error::{Kind, Problem};
+use crate::error::Problem;
+use crate::kind::Kind;
 use crate::router::Api;
 use chat::model::AppId;
 use chat::ops::limits::{Rate, Verdict};

@@ -4,8 +4,9 @@
 //! Answer schemas are closed (`additionalProperties: false`), so a checker can be strict; a test holds
 //! every answer of the test suite against this document.
 
-use crate::error::{Kind, ProblemDocument};
+use crate::error::ProblemDocument;
 use crate::extract::{CHAT, IDEMPOTENCY_KEY, KEY, MESSAGE, TOKEN};
+use crate::kind::Kind;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 

@@ -5,9 +5,10 @@ use crate::answers::{
     Application, ApplicationList, ApplicationWithKey, Deleting, Key, KeyList, PageMeta, Processing,
     rfc3339,
 };
-use crate::body::{self, JsonBody};
+use crate::body::JsonBody;
 use crate::error::Problem;
 use crate::extract::{Admin, Idempotency, KeyInPath, Tenant};
+use crate::fields;
 use crate::query::{NoQuery, Query};
 use crate::requests::ApplicationBody;
 use crate::router::Api;
@@ -264,6 +265,6 @@ async fn revoke_key(
 
 fn name_in(body: &JsonBody) -> Result<Name, Problem> {
     let mut fields = body.fields(&WRAPPERS)?;
-    let name = fields.required("name", body::name);
+    let name = fields.required("name", fields::name);
     fields.finish_with(name)
 }

@@ -2,10 +2,11 @@
 
 use super::{accepted, json, link_next, not_yet};
 use crate::answers::{Accepted, AdminChat, AdminChatList, Chat, ChatList, Gap, GapList, NotYet};
-use crate::body::{self, JsonBody};
+use crate::body::JsonBody;
 use crate::cursor;
 use crate::error::Problem;
 use crate::extract::{Admin, Idempotency, InChat, Tenant};
+use crate::fields;
 use crate::query::{NoQuery, Query};
 use crate::requests::{ChatBody, ChatEditBody};
 use crate::router::Api;
@@ -50,8 +51,8 @@ async fn create(
 ) -> Result<Response, Problem> {
     let mut fields = body.fields_if_any(&WRAPPERS)?;
     let new = NewChat {
-        name: fields.optional("name", body::name),
-        metadata: fields.optional("metadata", body::metadata),
+        name: fields.optional("name", fields::name),
+        metadata: fields.optional("metadata", fields::metadata),
     };
     fields.finish()?;
     let chat = api
@@ -126,8 +127,8 @@ async fn edit(
 ) -> Result<Response, Problem> {
     let mut fields = body.fields(&WRAPPERS)?;
     let edit = ChatEdit {
-        name: fields.change("name", body::name),
-        metadata: fields.change("metadata", body::metadata),
+        name: fields.change("name", fields::name),
+        metadata: fields.change("metadata", fields::metadata),
     };
     if edit.name.is_none() && edit.metadata.is_none() {
         fields.refuse_no_change("name or metadata");

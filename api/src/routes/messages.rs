@@ -6,10 +6,11 @@ use crate::answers::{
     NotYet, Status, rfc3339,
 };
 use crate::auth;
-use crate::body::{self, Fields, JsonBody};
+use crate::body::JsonBody;
 use crate::cursor;
 use crate::error::Problem;
 use crate::extract::{self, Admin, Idempotency, InChat, InMessage, Wait};
+use crate::fields::{self, Fields};
 use crate::query::{NoQuery, Query};
 use crate::requests::{AddressedMessageBody, MessageBody, MessageEditBody};
 use crate::router::{Api, BASE};
@@ -84,8 +85,8 @@ async fn create_addressed(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let mut fields = body.fields(&WRAPPERS)?;
-    let token = fields.required("application_token", body::text);
-    let chat = fields.required("chat_number", body::number);
+    let token = fields.required("application_token", fields::text);
+    let chat = fields.required("chat_number", fields::number);
     let content = content_in(&mut fields);
     let extras = Extras::in_fields(&mut fields);
     let ((token, chat), content) = fields.finish_with(token.zip(chat).zip(content))?;
@@ -142,10 +143,10 @@ struct Extras {
 impl Extras {
     fn in_fields(fields: &mut Fields) -> Self {
         Self {
-            author: fields.optional("author", body::author),
-            metadata: fields.optional("metadata", body::metadata),
-            reply_to: fields.optional("reply_to", body::number),
-            created_at: fields.optional("created_at", body::time),
+            author: fields.optional("author", fields::author),
+            metadata: fields.optional("metadata", fields::metadata),
+            reply_to: fields.optional("reply_to", fields::number),
+            created_at: fields.optional("created_at", fields::time),
         }
     }
 
@@ -168,7 +169,7 @@ impl Extras {
 
 fn content_in(fields: &mut Fields) -> Option<Content> {
     fields.alias("body", "content");
-    fields.required("content", body::content)
+    fields.required("content", fields::content)
 }
 
 /// List messages by number, ascending; or find words in them, with `query`.
@@ -288,8 +289,8 @@ async fn edit(
     let mut fields = body.fields(&WRAPPERS)?;
     fields.alias("body", "content");
     let edit = MessageEdit {
-        content: fields.replacement("content", body::content),
-        metadata: fields.change("metadata", body::metadata),
+        content: fields.replacement("content", fields::content),
+        metadata: fields.change("metadata", fields::metadata),
     };
     if edit.content.is_none() && edit.metadata.is_none() {
         fields.refuse_no_change("content or metadata");

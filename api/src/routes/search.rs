@@ -2,9 +2,9 @@
 
 use super::{json, link_next};
 use crate::answers::{FoundMessage, SearchResult};
-use crate::body::time_of;
 use crate::error::Problem;
 use crate::extract::{InChat, Tenant};
+use crate::fields::time_of;
 use crate::query::Query;
 use crate::router::Api;
 use axum::extract::State;
