@@ -1,5 +1,7 @@
 //! The promises of `Search` on the adapters that need no server, and what only tantivy promises.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use chat::adapters::memory_search::MemorySearch;
 use chat::adapters::tantivy::TantivyIndex;
 use chat::conformance;
@@ -113,6 +115,8 @@ async fn an_index_survives_being_closed_and_opened() {
     );
 }
 
+type Damage<'a> = &'a dyn Fn(&Path);
+
 #[tokio::test]
 async fn a_damaged_index_is_replaced_by_an_empty_one_that_works() {
     let flip = |file: &Path| {
@@ -123,7 +127,7 @@ async fn a_damaged_index_is_replaced_by_an_empty_one_that_works() {
     let truncate = |file: &Path| fs::write(file, &fs::read(file).unwrap()[..5]).unwrap();
     let remove = |file: &Path| fs::remove_file(file).unwrap();
     let garbage = |file: &Path| fs::write(file, "{}").unwrap();
-    let damages: [(&str, &dyn Fn(&Path)); 7] = [
+    let damages: [(&str, Damage); 7] = [
         ("idx", &flip),
         ("fast", &flip),
         ("term", &truncate),
