@@ -95,10 +95,11 @@ impl AcrossTenants for SqlStore {
     async fn index_writes(&self, keys: &[MessageKey]) -> Result<Vec<IndexWrite>> {
         let mut writes = Vec::with_capacity(keys.len());
         for chunk in select_chunks(keys.iter().copied()) {
+            // CROSS JOIN: see `any_of`.
             let sql = format!(
                 "SELECT {}, c.state, a.state FROM messages m \
-                 JOIN chats c ON c.app_id = m.app_id AND c.number = m.chat_number \
-                 JOIN applications a ON a.app_id = m.app_id WHERE {}",
+                 CROSS JOIN chats c ON c.app_id = m.app_id AND c.number = m.chat_number \
+                 CROSS JOIN applications a ON a.app_id = m.app_id WHERE {}",
                 prefixed("m", &MESSAGE_COLUMNS),
                 any_of(
                     "m.app_id = ? AND m.chat_number = ? AND m.number = ?",
