@@ -323,3 +323,128 @@ impl Bm25StatisticsProvider for ScopeStatistics<'_> {
         Ok(self.searcher.doc_freq(term)?.min(self.documents))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::TantivyIndex;
+    use super::*;
+    use crate::model::{AppId, TenantId, Uid};
+    use crate::ops::search::{self, distance};
+    use crate::ports::{IndexDocument, IndexEntry, IndexWrite, Search};
+    use proptest::prelude::*;
+
+    fn message(app: i64, number: u64, text: &str) -> IndexWrite {
+        let number = Number::new(number).unwrap();
+        let chat = ChatKey {
+            app: AppId::from_stored(app),
+            number: Number::new(1).unwrap(),
+        };
+        let uid = Uid::from_digest(rand::random());
+        let entry = IndexEntry {
+            key: chat.message(number),
+            uid,
+            version: 1,
+        };
+        let words = search::words(text);
+        IndexWrite::Put(IndexDocument {
+            entry,
+            words,
+            author: None,
+            created_at: Millis::new(0),
+        })
+    }
+
+    fn request(app: i64, chat: Option<u64>, query: &str) -> SearchRequest {
+        SearchRequest {
+            tenant: TenantId::authenticated(AppId::from_stored(app)),
+            chat: chat.and_then(Number::new),
+            query: search::Query::parse(query).unwrap(),
+            author: None,
+            since: None,
+            until: None,
+            sort: Sort::Relevance,
+            offset: 0,
+            limit: 100,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_others_write_changes_neither_hits_nor_scores() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = TantivyIndex::open(dir.path()).unwrap();
+        let texts = [
+            "a kernel panic",
+            "kernels and a long text about panic, panic and panic",
+            "kernal",
+        ];
+        let mine: Vec<_> = (1..)
+            .zip(texts)
+            .map(|(number, text)| message(1, number, text))
+            .collect();
+        index.write(&mine).await.unwrap();
+        let queries = ["kernel", "kernel panic", "\"a kernel\"", "kernel -panic"];
+        let requests = queries
+            .iter()
+            .flat_map(|query| [None, Some(1)].map(|chat| request(1, chat, query)));
+        let requests: Vec<_> = requests.collect();
+        let mut before = Vec::new();
+        for request in &requests {
+            before.push(index.query(request).await.unwrap());
+        }
+        let others: Vec<_> = (1..200)
+            .map(|number| message(2, number, "a kernel a panic kernle"))
+            .collect();
+        index.write(&others).await.unwrap();
+        for (request, before) in requests.iter().zip(before) {
+            assert_eq!(index.query(request).await.unwrap(), before);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_word_stands_for_fifty_mistyped_ones_of_its_tenant() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = TantivyIndex::open(dir.path()).unwrap();
+        let substituted = |app, place: usize, number: u64| {
+            let letter = char::from(b'a' + u8::try_from(number % 26).unwrap());
+            let mut word = "kernel".to_owned();
+            word.replace_range(place..=place, letter.encode_utf8(&mut [0; 4]));
+            message(app, number + 1, &word)
+        };
+        let mine =
+            (0..78).map(|number| substituted(1, 1 + usize::try_from(number / 26).unwrap(), number));
+        index.write(&mine.collect::<Vec<_>>()).await.unwrap();
+        index.write(&[message(2, 1, "kernal")]).await.unwrap();
+        // "kernel" itself is among the 78 three times.
+        assert_eq!(
+            index
+                .query(&request(1, None, "kernel"))
+                .await
+                .unwrap()
+                .total,
+            53
+        );
+        assert_eq!(
+            index
+                .query(&request(2, None, "kernel"))
+                .await
+                .unwrap()
+                .total,
+            1
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_automaton_accepts_what_the_distance_allows(
+            wanted in "[abcé]{3,8}", word in "[abcé]{0,9}", owner in "[xy]{2}", other in "[xy]{2}",
+        ) {
+            let query = search::Query::parse(&wanted).unwrap();
+            let wanted = &query.terms()[0];
+            let automaton = Typos::new(&owner, wanted);
+            let key = format!("{other}{word}");
+            let state = key.bytes().fold(automaton.start(), |state, byte| automaton.accept(&state, byte));
+            let near = distance(wanted.text(), &word, wanted.mistakes()).is_some();
+            prop_assert_eq!(automaton.is_match(&state), owner == other && near);
+        }
+    }
+}

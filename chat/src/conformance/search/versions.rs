@@ -35,6 +35,7 @@ pub async fn what_was_removed_is_found_and_told_nowhere(search: Arc<dyn Search>)
     tenant.expect("word", &[(1, 1), (1, 2)]).await;
     tenant.write(&[removed(&gone, 2), removed(&never, 5)]).await;
     tenant.expect("word", &[(1, 2)]).await;
+    assert_eq!(tenant.ask(&tenant.request("word")).await.total, 1);
     for message in [&gone, &never] {
         assert_eq!(
             search
