@@ -14,6 +14,7 @@ use e2e::client::{Answer, Client};
 use e2e::eventually::eventually;
 use e2e::metrics::at_rest;
 use e2e::program::{Place, Program};
+use e2e::url::encoded;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -136,17 +137,6 @@ fn numbers(list: &Value) -> Vec<u64> {
     let list = list.as_array().expect("this is a list");
     list.iter()
         .map(|one| one["number"].as_u64().expect("everything has a number"))
-        .collect()
-}
-
-/// For a query string.
-fn encoded(text: &str) -> String {
-    let unreserved = |byte: u8| byte.is_ascii_alphanumeric();
-    text.bytes()
-        .map(|byte| match unreserved(byte) {
-            true => char::from(byte).to_string(),
-            false => format!("%{byte:02X}"),
-        })
         .collect()
 }
 

@@ -1,4 +1,8 @@
 //! The whole system over HTTP, as programs of their own.
 
+mod contract;
 mod flow;
 mod kill;
+mod naughty;
+mod readme;
+mod tenants;

@@ -36,13 +36,12 @@ impl Client {
             .redirect(redirect::Policy::none())
             .build()
             .expect("plain HTTP needs nothing of the machine");
-        let document = http.get(format!("{}/openapi.json", place.api)).send();
-        let document = document.await.expect("the system answers").json().await;
+        let document = document_of(&http, place).await;
         Self {
             http,
             place: place.clone(),
             key: place.admin_key.clone(),
-            contract: Arc::new(Contract::new(&document.expect("the document is JSON"))),
+            contract: Arc::new(Contract::new(&document)),
         }
     }
 
@@ -59,6 +58,11 @@ impl Client {
             key: key.map(str::to_owned),
             ..self.clone()
         }
+    }
+
+    /// The OpenAPI document as it is served now.
+    pub async fn document(&self) -> Value {
+        document_of(&self.http, &self.place).await
     }
 
     /// Status and text of a path of the second port, which the contract does not describe.
@@ -122,6 +126,12 @@ impl Client {
         }
         all
     }
+}
+
+async fn document_of(http: &reqwest::Client, place: &Place) -> Value {
+    let asked = http.get(format!("{}/openapi.json", place.api)).send().await;
+    let document = asked.expect("the system answers").json().await;
+    document.expect("the document is JSON")
 }
 
 /// One request.

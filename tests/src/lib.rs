@@ -9,3 +9,4 @@ pub mod load;
 pub mod metrics;
 pub mod program;
 pub mod seed;
+pub mod url;
