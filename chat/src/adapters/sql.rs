@@ -61,22 +61,22 @@ impl SqlStore {
     }
 
     async fn begin_write(&self) -> Result<WriteTx> {
-        let mut conn = self
+        let conn = self
             .writes
             .acquire()
             .await
             .map_err(|error| self.error(error))?;
-        conn.execute(self.dialect.begin_write)
-            .await
-            .map_err(|error| {
-                conn.close_on_drop();
-                self.error(error)
-            })?;
-        Ok(WriteTx {
+        // Open from here on: whoever is dropped while it begins leaves a connection that may have begun.
+        let mut tx = WriteTx {
             conn,
             open: true,
             dialect: self.dialect,
-        })
+        };
+        tx.conn
+            .execute(self.dialect.begin_write)
+            .await
+            .map_err(|error| self.error(error))?;
+        Ok(tx)
     }
 
     /// Commits if `outcome` is good, rolls back if it is not.
