@@ -178,6 +178,9 @@ async fn fold(tx: &mut WriteTx, limit: u32) -> Result<u32> {
 }
 
 async fn add_to_count(tx: &mut WriteTx, counted: Counted, change: i64) -> Result<()> {
+    if change == 0 {
+        return Ok(());
+    }
     let (kind, app, chat) = counted_columns(counted);
     let key = |query: Query| query.bind(kind).bind(app).bind(chat);
     let condition = "kind = ? AND app_id = ? AND chat_number = ?";
@@ -212,12 +215,14 @@ async fn purge(tx: &mut WriteTx, limit: u32, now: Millis) -> Result<Purged> {
         rows: chats,
         messages: Vec::new(),
     };
-    // Counts are exact, so a deleted chat with live messages has a count or an open ledger row.
+    // Counts are exact, so a deleted chat with live messages has a count or an open ledger row. So has
+    // one that was purged and not folded yet: those must not use up the limit.
     for table in ["counts", "count_ledger"] {
         let sql = format!(
             "SELECT DISTINCT c.app_id, c.number FROM {table} k \
              JOIN chats c ON c.app_id = k.app_id AND c.number = k.chat_number AND c.state = {DELETED} \
-             WHERE k.kind = {KIND_MESSAGES} LIMIT ?"
+             WHERE k.kind = {KIND_MESSAGES} AND EXISTS (SELECT 1 FROM messages m WHERE m.app_id = c.app_id \
+             AND m.chat_number = c.number AND m.state = {LIVE} AND m.uid IS NOT NULL) LIMIT ?"
         );
         for chat in tx
             .fetch_all(sql, |query| query.bind(i64::from(limit)))
