@@ -15,7 +15,7 @@ use crate::ports::{Found, MessagePage, Reader, Stored, Window};
 use crate::rows::MessageRow;
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
-use sqlx::{Any, AssertSqlSafe, Transaction};
+use sqlx::{Any, AssertSqlSafe, Executor, Transaction};
 
 /// Windows a list reads at most to fill a page where many messages were deleted.
 const MAX_WINDOWS: u32 = 5;
@@ -104,7 +104,7 @@ impl Reader for SqlStore {
             let found = self.row_as_seen(key.chat.message(target)).await?;
             return found.ok_or_else(|| broken("an alias that leads to no row"));
         }
-        if self.chat_state(key.chat).await? == Some(State::Deleted) {
+        if self.chat_state(&self.reads, key.chat).await? == Some(State::Deleted) {
             return Ok(Found::Deleted);
         }
         self.gap_or_absent(Scope::Messages(key.chat), number).await
@@ -121,38 +121,36 @@ impl Reader for SqlStore {
             app: tenant.app(),
             number: chat,
         };
-        match self.chat_state(chat).await? {
+        let mut tx = self.begin_read().await?;
+        match self.chat_state(&mut *tx, chat).await? {
             Some(State::Live) => {}
             Some(State::Deleted) => return Ok(Found::Deleted),
             None => return Ok(Found::Absent),
         }
-        let mut tx = self.begin_read().await?;
         let rows = match window {
-            Window::After(after) => self.rows_after(&mut tx, chat, after, limit).await?,
-            Window::Before(before) => self.rows_before(&mut tx, chat, before, limit).await?,
+            Window::After(after) => self.rows(&mut tx, chat, UPWARDS, after, limit).await?,
+            Window::Before(before) => {
+                let rows = self.rows(&mut tx, chat, DOWNWARDS, before.get(), limit);
+                rows.await?.reversed()
+            }
         };
         let start = match window {
             Window::After(after) => after,
             Window::Before(_) => rows.numbers.first().map_or(0, |first| first - 1),
         };
         // With more rows to come, only what was looked at can be complete; at the end, marks may go beyond.
-        let end = if rows.more || matches!(window, Window::Before(_)) {
-            rows.numbers.last().copied()
-        } else {
-            None
+        let end = match window {
+            Window::After(_) => rows.more_from,
+            Window::Before(_) => rows.numbers.last().copied(),
         };
         let marks = self
             .marks(&mut tx, chat, start, end.unwrap_or(u64::MAX))
             .await?;
         let complete_through =
             complete_through(start, &rows.numbers, &marks).min(end.unwrap_or(u64::MAX));
-        let next = rows.more.then(|| match window {
-            Window::After(_) => rows.numbers.last().copied(),
-            Window::Before(_) => rows.numbers.first().copied(),
-        });
         Ok(Found::Live(MessagePage {
             data: rows.live,
-            next: next.flatten().and_then(Number::new),
+            next: rows.more_from.and_then(Number::new),
             complete_through: complete_through.max(start),
         }))
     }
@@ -165,9 +163,10 @@ impl Reader for SqlStore {
             .collect();
         let mut found = Vec::with_capacity(own.len());
         for chunk in select_chunks(own) {
+            // CROSS JOIN: see `any_of`.
             let sql = format!(
-                "SELECT {} FROM messages m JOIN chats c ON c.app_id = m.app_id AND c.number = m.chat_number \
-                 JOIN applications a ON a.app_id = m.app_id \
+                "SELECT {} FROM messages m CROSS JOIN chats c ON c.app_id = m.app_id AND c.number = m.chat_number \
+                 CROSS JOIN applications a ON a.app_id = m.app_id \
                  WHERE ({}) AND m.state = {LIVE} AND c.state = {LIVE} AND a.state = {LIVE}",
                 prefixed("m", &MESSAGE_COLUMNS),
                 any_of(
@@ -207,7 +206,7 @@ impl Reader for SqlStore {
             app: tenant.app(),
             number: chat,
         };
-        match self.chat_state(chat).await? {
+        match self.chat_state(&self.reads, chat).await? {
             Some(State::Live) => {}
             Some(State::Deleted) => return Ok(Found::Deleted),
             None => return Ok(Found::Absent),
@@ -251,12 +250,25 @@ pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// The part of a chat that a page looked at.
+const UPWARDS: &str = "number > ? ORDER BY number";
+const DOWNWARDS: &str = "number < ? ORDER BY number DESC";
+
+/// The part of a chat that a page looked at, in the order it was looked at.
+#[derive(Default)]
 struct Rows {
     live: Vec<Message>,
-    /// Every number with a row in it, stubs left out, ascending.
+    /// Every number with a row in it, stubs left out.
     numbers: Vec<u64>,
-    more: bool,
+    /// The last number looked at, stub or not, if there is more beyond it.
+    more_from: Option<u64>,
+}
+
+impl Rows {
+    fn reversed(mut self) -> Self {
+        self.live.reverse();
+        self.numbers.reverse();
+        self
+    }
 }
 
 impl SqlStore {
@@ -286,16 +298,19 @@ impl SqlStore {
     }
 
     /// `None`: no row, not even a stub. Deleted also when its application is.
-    async fn chat_state(&self, chat: ChatKey) -> Result<Option<State>> {
-        let sql =
-            "SELECT c.state, a.state FROM chats c JOIN applications a ON a.app_id = c.app_id \
-                   WHERE c.app_id = ? AND c.number = ?"
-                .to_owned();
-        let row = self
-            .fetch_optional(sql, |query| {
-                query.bind(chat.app.get()).bind(chat.number.as_i64())
-            })
-            .await?;
+    async fn chat_state<'c>(
+        &self,
+        executor: impl Executor<'c, Database = Any>,
+        chat: ChatKey,
+    ) -> Result<Option<State>> {
+        let sql = "SELECT c.state, a.state FROM chats c JOIN applications a ON a.app_id = c.app_id \
+                   WHERE c.app_id = ? AND c.number = ?";
+        let row = sqlx::query(sql)
+            .bind(chat.app.get())
+            .bind(chat.number.as_i64())
+            .fetch_optional(executor)
+            .await
+            .map_err(|error| self.error(error))?;
         let Some(row) = row else { return Ok(None) };
         let mut row = Cursor::over(&row);
         let live = row.state()? == State::Live && row.state()? == State::Live;
@@ -333,77 +348,36 @@ impl SqlStore {
         }))
     }
 
-    async fn rows_after(
+    /// Up to `limit` live messages from `start` on, in the order of `condition`.
+    async fn rows(
         &self,
         tx: &mut Transaction<'static, Any>,
         chat: ChatKey,
-        after: u64,
+        condition: &str,
+        start: u64,
         limit: u32,
     ) -> Result<Rows> {
-        let mut rows = Rows {
-            live: Vec::new(),
-            numbers: Vec::new(),
-            more: true,
-        };
-        let mut from = after;
+        let mut rows = Rows::default();
+        let mut looked_at = start;
         for _ in 0..MAX_WINDOWS {
-            let window = self
-                .window(tx, chat, "number > ? ORDER BY number", from, limit)
-                .await?;
-            rows.more = window.len() > limit as usize;
+            let window = self.window(tx, chat, condition, looked_at, limit).await?;
+            let more = window.len() > limit as usize;
             for row in window {
                 if rows.live.len() == limit as usize {
-                    rows.more = true;
+                    rows.more_from = Some(looked_at);
                     return Ok(rows);
                 }
-                from = row.key.number.get();
+                looked_at = row.key.number.get();
                 if row.uid.is_some() {
-                    rows.numbers.push(from);
+                    rows.numbers.push(looked_at);
                 }
                 rows.live.extend(live_message(row));
             }
-            if !rows.more {
-                break;
+            if !more {
+                return Ok(rows);
             }
         }
-        Ok(rows)
-    }
-
-    async fn rows_before(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        chat: ChatKey,
-        before: Number,
-        limit: u32,
-    ) -> Result<Rows> {
-        let mut rows = Rows {
-            live: Vec::new(),
-            numbers: Vec::new(),
-            more: true,
-        };
-        let mut to = before.get();
-        'windows: for _ in 0..MAX_WINDOWS {
-            let window = self
-                .window(tx, chat, "number < ? ORDER BY number DESC", to, limit)
-                .await?;
-            rows.more = window.len() > limit as usize;
-            for row in window {
-                if rows.live.len() == limit as usize {
-                    rows.more = true;
-                    break 'windows;
-                }
-                to = row.key.number.get();
-                if row.uid.is_some() {
-                    rows.numbers.push(to);
-                }
-                rows.live.extend(live_message(row));
-            }
-            if !rows.more {
-                break;
-            }
-        }
-        rows.live.reverse();
-        rows.numbers.reverse();
+        rows.more_from = Some(looked_at);
         Ok(rows)
     }
 
