@@ -93,7 +93,7 @@ async fn reserve(tx: &mut WriteTx, want: &Reserve) -> Result<Block> {
     Ok(Block { lo, hi })
 }
 
-pub(super) async fn mark_jump(tx: &mut WriteTx, scope: &str, at: i64) -> Result<()> {
+async fn mark_jump(tx: &mut WriteTx, scope: &str, at: i64) -> Result<()> {
     let sql = format!(
         "SELECT at FROM number_jumps WHERE scope = ? AND at = ?{}",
         tx.dialect.lock

@@ -3,8 +3,8 @@
 //! `synchronous = FULL` in WAL mode syncs the log at every commit, so a committed row survives power
 //! loss (<https://www.sqlite.org/pragma.html#pragma_synchronous>). Commits of one batch share one sync.
 
+use super::SqlStore;
 use super::dialect::SQLITE;
-use super::{SqlStore, sequences};
 use crate::error::{Error, Result};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -19,6 +19,17 @@ const READERS: u32 = 4;
 
 /// `user_version` of a file that `backup` wrote and nothing has started from yet.
 const IS_A_COPY: i64 = 1;
+
+/// A scope whose first number was given after the copy was made has no sequence in it, and would start
+/// at 1 again.
+const USE_EVERY_SCOPE: [&str; 3] = [
+    "INSERT INTO sequences (scope, hi) SELECT a.app_id || ':c', 0 FROM applications a \
+     WHERE NOT EXISTS (SELECT 1 FROM sequences s WHERE s.scope = a.app_id || ':c')",
+    "INSERT INTO sequences (scope, hi) SELECT c.app_id || ':m:' || c.number, 0 FROM chats c \
+     WHERE NOT EXISTS (SELECT 1 FROM sequences s WHERE s.scope = c.app_id || ':m:' || c.number)",
+    "INSERT INTO sequences (scope, hi) SELECT c.app_id || ':r:' || c.number, 0 FROM chats c \
+     WHERE NOT EXISTS (SELECT 1 FROM sequences s WHERE s.scope = c.app_id || ':r:' || c.number)",
+];
 
 /// How far numbers jump when a store is started from a copy: more than can have been given since it was made.
 const AFTER_RESTORE: i64 = 1_000_000;
@@ -50,6 +61,18 @@ async fn pool(file: &Path, mode: &str, size: u32, max_pages: Option<u32>) -> Res
     if let Some(pages) = max_pages {
         pragmas.push_str(&format!("PRAGMA max_page_count = {pages};"));
     }
+    let options = options(file, mode)?;
+    let cannot_open = |error: sqlx::Error| {
+        let problem = format!("cannot open {}: {error}", file.display());
+        Error::unavailable("database", problem)
+    };
+    // The pool tries again until its time is up, and then says only that: find out the reason first.
+    let mut first = AnyConnection::connect_with(&options)
+        .await
+        .map_err(cannot_open)?;
+    let works = sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas.clone()));
+    first.execute(works).await.map_err(cannot_open)?;
+    first.close().await.map_err(cannot_open)?;
     AnyPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(Duration::from_secs(5))
@@ -60,14 +83,9 @@ async fn pool(file: &Path, mode: &str, size: u32, max_pages: Option<u32>) -> Res
             let pragmas = sqlx::AssertSqlSafe(pragmas.clone());
             Box::pin(async move { conn.execute(sqlx::raw_sql(pragmas)).await.map(drop) })
         })
-        .connect_with(options(file, mode)?)
+        .connect_with(options)
         .await
-        .map_err(|error| {
-            Error::unavailable(
-                "database",
-                format!("cannot open {}: {error}", file.display()),
-            )
-        })
+        .map_err(cannot_open)
 }
 
 fn options(file: &Path, mode: &str) -> Result<AnyConnectOptions> {
@@ -136,7 +154,7 @@ impl SqlStore {
     }
 }
 
-async fn raise(tx: &mut super::WriteTx) -> Result<usize> {
+async fn raise(tx: &mut super::WriteTx) -> Result<u64> {
     let row = tx
         .fetch_optional("PRAGMA user_version".to_owned(), |query| query)
         .await?;
@@ -146,20 +164,18 @@ async fn raise(tx: &mut super::WriteTx) -> Result<usize> {
     if version != IS_A_COPY {
         return Ok(0);
     }
-    let scopes = tx
-        .fetch_all("SELECT scope, hi FROM sequences".to_owned(), |query| query)
-        .await?;
-    for row in &scopes {
-        let mut row = super::decode::Cursor::over(row);
-        let (scope, hi): (String, i64) = (row.get()?, row.get()?);
-        let sql = "UPDATE sequences SET hi = hi + ? WHERE scope = ?".to_owned();
-        tx.run(sql, |query| query.bind(AFTER_RESTORE).bind(scope.clone()))
-            .await?;
-        sequences::mark_jump(tx, &scope, hi + AFTER_RESTORE).await?;
+    for sql in USE_EVERY_SCOPE {
+        tx.run(sql.to_owned(), |query| query).await?;
     }
+    let jump = |query: super::Query| query.bind(AFTER_RESTORE);
+    let sql = "INSERT INTO number_jumps (scope, at) SELECT scope, hi + ? FROM sequences";
+    tx.run(sql.to_owned(), jump).await?;
+    let scopes = tx
+        .run("UPDATE sequences SET hi = hi + ?".to_owned(), jump)
+        .await?;
     tx.run("PRAGMA user_version = 0".to_owned(), |query| query)
         .await?;
-    Ok(scopes.len())
+    Ok(scopes)
 }
 
 /// Writes a consistent copy of the database at `file` to `target` while others read and write. The
@@ -178,26 +194,47 @@ pub async fn backup(file: &Path, target: &Path) -> Result<()> {
         .await
         .map_err(unavailable)?;
     // Written under another name first: whatever has the wanted name is complete.
-    let partial = target.with_extension("partial");
-    let sql = "VACUUM INTO ?".to_owned();
-    let result = sqlx::query(sqlx::AssertSqlSafe(sql))
+    let partial = target.with_added_extension("partial");
+    remove(&partial)?;
+    let copied = sqlx::query("VACUUM INTO ?")
         .bind(partial.to_string_lossy().into_owned())
         .execute(&mut conn)
         .await
         .map_err(unavailable);
     conn.close().await.map_err(unavailable)?;
-    result?;
-    let mut copy = AnyConnection::connect_with(&options(&partial, "rw")?)
+    let finished = match copied {
+        Ok(_) => finish(&partial, target).await,
+        Err(error) => Err(error),
+    };
+    if finished.is_err() {
+        remove(&partial)?;
+    }
+    finished
+}
+
+/// Marks the copy and gives it its name.
+async fn finish(partial: &Path, target: &Path) -> Result<()> {
+    let unavailable = |error: sqlx::Error| Error::unavailable("backup", error);
+    let mut copy = AnyConnection::connect_with(&options(partial, "rw")?)
         .await
         .map_err(unavailable)?;
-    copy.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
-        "PRAGMA user_version = {IS_A_COPY}"
-    ))))
-    .await
-    .map_err(unavailable)?;
+    let mark = format!("PRAGMA user_version = {IS_A_COPY}");
+    copy.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(mark)))
+        .await
+        .map_err(unavailable)?;
     copy.close().await.map_err(unavailable)?;
-    std::fs::File::open(&partial)
+    std::fs::File::open(partial)
         .and_then(|copy| copy.sync_all())
-        .and_then(|()| std::fs::rename(&partial, target))
+        .and_then(|()| std::fs::rename(partial, target))
         .map_err(|error| Error::unavailable("backup", error))
+}
+
+/// What an earlier backup left half-way.
+fn remove(partial: &Path) -> Result<()> {
+    match std::fs::remove_file(partial) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::unavailable("backup", error))
+        }
+        _ => Ok(()),
+    }
 }
