@@ -143,8 +143,8 @@ from the import's name, the chat, the line's number (or else its place in the fi
 run the same import again after an interruption and nothing is added twice. Refused lines are
 reported with their number and reason, and the import goes on; the exit status is then 1.
 
-Memory stays bounded: about 64 MiB of lines, 300 bytes per chat, and 40 bytes per run of consecutive
-numbers of a chat (at most 2,000,000 runs).
+Memory stays bounded: about 64 MiB of lines, 600 bytes and its name per chat, and 50 bytes per run of
+consecutive numbers of a chat; of those at most 2,000,000 are remembered for replies.
 
 Examples:
   chatctl import history.jsonl

@@ -4,6 +4,7 @@
 #
 #   PROFILE  cargo profile of the programs (release)
 #   REPO     git repository to take instead of the changelogs
+#   WORDS    what to search for
 #   DATA     where the data go (a new directory below the system's temporary one)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -33,11 +34,13 @@ step() { printf '\n== %s\n' "$1"; }
 step "Real text"
 if [ -n "${REPO:-}" ]; then
   "$bin/demo-data" --repo "$REPO" > "$lines"
-  words='fix'
+  # A longer word of the newest message.
+  words=$(tail -n 1 "$lines" | sed 's/.*"content":"//' | grep -oEm1 '[A-Za-z]{6,}' | head -n 1 || true)
 else
   "$bin/demo-data" > "$lines"
-  words='segfalt'
+  words=segfalt
 fi
+words=${WORDS:-${words:-fix}}
 
 step "A server"
 # Port 0: the system chooses free ones, and the log says which.
@@ -78,8 +81,10 @@ for _ in $(seq 50); do
 done
 chatctl search --per-page 3 "$words" 2>&1
 
-step "chatctl search '\"memory leak\" -test'"
-chatctl search --per-page 2 '"memory leak" -test' 2>&1
+if [ -z "${REPO:-}" ]; then
+  step "chatctl search '\"memory leak\" -test' (a phrase, and a word that must not be there)"
+  chatctl search --per-page 2 '"memory leak" -test' 2>&1
+fi
 
 step "chatctl list --chat 2: a page of messages"
 chatctl list --chat 2 --limit 5 2> /dev/null
@@ -91,4 +96,6 @@ step "The end"
 stop
 trap - EXIT
 echo "The data stay in $DATA: $(du -sh "$DATA/data" | cut -f1)."
-echo "Look at them again with: CHAT_DATA_DIR=$DATA/data make run"
+echo "Look at them again with:"
+echo "  CHAT_DATA_DIR=$DATA/data make run"
+echo "  CHATCTL_TOKEN=$CHATCTL_TOKEN $bin/chatctl search WORDS"

@@ -146,6 +146,10 @@ impl Lanes {
         state.queued = false;
         let waiting = state.waiting.pop_front().expect("a queued lane has a line");
         self.waiting_bytes -= waiting.text.len() as u64 + LINE_OVERHEAD;
+        if state.waiting.is_empty() {
+            // A chat that is done keeps no room for lines.
+            state.waiting = VecDeque::new();
+        }
         let turn = state.turn(lane, &waiting, self.detach_orphans);
         state.busy = matches!(turn, Turn::Send(_));
         self.queue_if_able(lane);

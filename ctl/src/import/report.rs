@@ -52,9 +52,9 @@ impl Report {
     /// This much of the input is dealt with.
     pub(crate) fn advance(&self, bytes: u64) {
         self.bar.inc(bytes);
-        if self.counts.lines.is_multiple_of(64) {
-            let done = self.counts.imported + self.counts.already_there;
-            self.bar.set_message(format!("{done} messages"));
+        let done = self.counts.imported + self.counts.already_there;
+        if done.is_multiple_of(64) {
+            self.bar.set_message(count(done, "message"));
         }
     }
 
