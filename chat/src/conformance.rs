@@ -3,4 +3,16 @@
 //! One function per promise, named after it. A test of an adapter calls them all with a fresh instance;
 //! a promise that an adapter breaks panics with what was promised.
 
+mod fixture;
+pub mod gaps;
+pub mod limiter;
+pub mod numbers;
+pub mod queue;
+pub mod reader;
 pub mod search;
+pub mod sequences;
+pub mod tenants;
+pub mod upkeep;
+pub mod writer;
+
+pub use fixture::Store;
