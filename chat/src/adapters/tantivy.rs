@@ -6,12 +6,13 @@
 //! thrown away after an error, so a full disk is forgotten as soon as there is room again, and put to rest
 //! when nothing was written for a while, because its threads hold on to tens of megabytes.
 //!
-//! `schema` says what a document looks like, `write` keeps versions in order, `find` answers queries and
-//! `compare` tells what the index holds. Everything that touches files runs on a blocking thread.
+//! `schema` says what a document looks like, `write` keeps versions in order, `find` and `typos` answer
+//! queries, `compare` tells what the index holds. What touches files runs on a blocking thread.
 
 mod compare;
 mod find;
 mod schema;
+mod typos;
 mod write;
 
 use crate::error::{Error, Result};
