@@ -102,16 +102,18 @@ const NO_PANIC: &str = "nothing panics while holding this lock";
 #[async_trait]
 impl Numbers for MemoryNumbers {
     async fn take(&self, scope: Scope, claim: Option<Claim>) -> Result<Taken> {
+        let Some(existence) = self.existence(scope) else {
+            return Ok(Taken::UnknownChat);
+        };
         if let Some(claim) = &claim {
             match self.claims.lock().expect(NO_PANIC).begin(claim) {
                 Seen::Before(taken) => return Ok(taken),
                 Seen::Never => {}
             }
         }
-        let taken = match self.existence(scope) {
-            None => Ok(Taken::UnknownChat),
-            Some(State::Deleted) => Ok(Taken::Gone),
-            Some(State::Live) => self.next(scope).await.map(Taken::Given),
+        let taken = match existence {
+            State::Deleted => Ok(Taken::Gone),
+            State::Live => self.next(scope).await.map(Taken::Given),
         };
         if let Some(claim) = &claim {
             let mut claims = self.claims.lock().expect(NO_PANIC);
