@@ -38,7 +38,7 @@ pub struct TantivyIndex {
 }
 
 /// When a writer that has nothing to do gives its memory back. Long enough for most merges to end.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(10);
 
 struct Inner {
     fields: Fields,
