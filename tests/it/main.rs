@@ -5,4 +5,6 @@ mod flow;
 mod kill;
 mod naughty;
 mod readme;
+mod restart;
 mod tenants;
+mod under_load;

@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How to ask the system right now; none while it is down.
@@ -49,17 +49,13 @@ impl Load {
         self.accepted() >= self.target
     }
 
-    /// In the order in which requests ended.
-    pub fn into_history(self) -> Vec<Op> {
-        self.history.into_inner().expect(NO_PANIC)
+    /// What was written down up to now, in the order in which requests ended.
+    pub fn history(&self) -> Vec<Op> {
+        self.history.lock().expect(NO_PANIC).clone()
     }
 
     /// Makes applications with chats for the clients to write to.
-    pub async fn prepare(&mut self, up: &Up, applications: usize, chats_each: usize) {
-        let client = up
-            .borrow()
-            .clone()
-            .expect("the system is up before the load");
+    pub async fn prepare(&mut self, client: &Client, applications: usize, chats_each: usize) {
         for place in 0..applications {
             let name = json!({ "name": format!("application {place}") });
             let created = client.post("/api/v1/applications", name).await.expect(201);
@@ -109,6 +105,8 @@ impl Load {
     }
 }
 
+/// How long a client waits to be told that what it cannot reach is down.
+const TOLD_BY: Duration = Duration::from_millis(50);
 const NO_PANIC: &str = "nothing panics while holding this lock";
 
 /// The word that is in everything this client writes, and in nothing else.
@@ -259,8 +257,8 @@ impl Writer {
         let outcome = match answer {
             Ok(answer) => outcome_of(&kind, &answer),
             Err(error) if error.is_connect() => {
-                // It went down, and nobody knows yet.
-                tokio::task::yield_now().await;
+                // It went down, and nobody has said so yet.
+                tokio::time::timeout(TOLD_BY, self.up.changed()).await.ok();
                 return None;
             }
             Err(_) => Outcome::Unknown,

@@ -1,0 +1,143 @@
+//! A program with sixteen clients on it that goes down and comes up again, and the judgement in the end.
+
+use e2e::checker::{Ending, Expectations, Kind, Op, Outcome, check};
+use e2e::client::Client;
+use e2e::ending::ending;
+use e2e::eventually::eventually;
+use e2e::load::{Load, Writer, writer_word};
+use e2e::program::Program;
+use e2e::seed::Seed;
+use futures::future::join_all;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub(crate) const CLIENTS: u32 = 16;
+/// A kill wastes at most a block in each chat. Small ones, because each wasted number is asked for.
+const SETTINGS: [(&str, &str); 1] = [("CHAT_NUMBER_BLOCK", "64")];
+/// For some hundred creates, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How much is written where.
+pub(crate) struct Size {
+    pub(crate) applications: usize,
+    pub(crate) chats_each: usize,
+    pub(crate) creates: u64,
+}
+
+pub(crate) struct UnderLoad {
+    data: PathBuf,
+    pub(crate) program: Program,
+    client: Client,
+    tell: watch::Sender<Option<Client>>,
+    pub(crate) load: Arc<Load>,
+    writers: Vec<JoinHandle<()>>,
+}
+
+impl UnderLoad {
+    pub(crate) async fn start(data: &Path, seed: Seed, size: Size) -> Self {
+        let program = Program::start_with(data, &SETTINGS).await;
+        let client = Client::new(&program.place).await;
+        let (tell, up) = watch::channel(Some(client.clone()));
+        let mut load = Load::new(size.creates);
+        load.prepare(&client, size.applications, size.chats_each)
+            .await;
+        let load = Arc::new(load);
+        let writers = (0..CLIENTS).map(|client| {
+            let dice = seed.dice(u64::from(client));
+            let writer = Writer::new(Arc::clone(&load), up.clone(), client, dice);
+            tokio::spawn(writer.run())
+        });
+        Self {
+            data: data.to_owned(),
+            writers: writers.collect(),
+            program,
+            client,
+            tell,
+            load,
+        }
+    }
+
+    /// Returns once so many creates were accepted.
+    pub(crate) async fn accepted(&self, creates: u64) {
+        let load = &self.load;
+        eventually(PATIENCE, async || load.accepted(), |now| *now >= creates).await;
+    }
+
+    /// `kill -9`, with requests under way.
+    pub(crate) fn kill(&mut self) {
+        self.program.kill();
+        self.tell.send_replace(None);
+    }
+
+    /// SIGTERM, with requests under way; it must end in time and without complaint.
+    pub(crate) async fn stop(&mut self) {
+        self.program.terminate();
+        let (status, took) = self.program.ended().await;
+        self.tell.send_replace(None);
+        assert!(
+            status.success(),
+            "{status} after {took:?}\n{}",
+            self.program.log()
+        );
+    }
+
+    /// After `kill` or `stop`.
+    pub(crate) async fn start_again(&mut self) {
+        self.program = Program::start_with(&self.data, &SETTINGS).await;
+        self.client = self.client.at(&self.program.place);
+    }
+
+    /// The clients go on.
+    pub(crate) fn let_in(&self) {
+        self.tell.send_replace(Some(self.client.clone()));
+    }
+
+    /// Waits for the clients to be done; what is left is the program, at rest, and what they wrote down.
+    pub(crate) async fn finish(self) -> (Program, Client, Vec<Op>) {
+        for writer in join_all(self.writers).await {
+            writer.expect("a client does not panic");
+        }
+        (self.program, self.client, self.load.history())
+    }
+}
+
+/// Panics when any promise was broken. Returns what the system said.
+pub(crate) async fn judge(client: &Client, history: &[Op], seed: Seed) -> Ending {
+    let words: Vec<String> = (0..CLIENTS).map(writer_word).collect();
+    let said = ending(client, history, &words).await;
+    let expectations = Expectations {
+        stored_on_accept: true,
+    };
+    let violations = check(history, &said, expectations);
+    let shown: Vec<String> = violations
+        .iter()
+        .take(50)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        violations.is_empty(),
+        "{seed:?}: {} violations\n{}",
+        violations.len(),
+        shown.join("\n")
+    );
+    said
+}
+
+/// So that a run that tested nothing is seen.
+pub(crate) fn summary(history: &[Op]) -> String {
+    let count = |what: fn(&Op) -> bool| history.iter().filter(|op| what(op)).count();
+    let creates = count(|op| matches!(op.kind, Kind::Create { .. }));
+    let keyed = count(|op| matches!(op.kind, Kind::Create { key: Some(_), .. }));
+    let edits = count(|op| matches!(op.kind, Kind::Edit { .. }));
+    let deletes = count(|op| matches!(op.kind, Kind::Delete { .. }));
+    let unknown = count(|op| matches!(op.outcome, Outcome::Unknown));
+    let refused = count(|op| matches!(op.outcome, Outcome::Fail { .. }));
+    let all = history.len();
+    format!(
+        "{all} requests, {creates} creates ({keyed} with a key), {edits} edits, {deletes} deletes; \
+         {unknown} of them unknown, {refused} refused"
+    )
+}
