@@ -94,6 +94,8 @@ fn is_emoji(c: char) -> bool {
         | '\u{2300}'..='\u{23FF}'
         | '\u{2190}'..='\u{21FF}'
         | '\u{25A0}'..='\u{25FF}'
+        // The frame of keycaps, such as #️⃣.
+        | '\u{20E3}'
         | '\u{203C}' | '\u{2049}' | '\u{2934}' | '\u{2935}' | '\u{3030}'
         | '\u{3297}'
         | '\u{3299}' | '\u{303D}')
@@ -127,8 +129,8 @@ mod tests {
     #[test]
     fn emoji_are_words_with_or_without_their_variation_selector() {
         assert_eq!(
-            texts("ship it 🚀, ❤️ ❤ 👨‍👩‍👧 🇩🇪👍🏽"),
-            ["ship", "it", "🚀", "❤", "❤", "👨‍👩‍👧", "🇩🇪", "👍🏽"]
+            texts("ship it 🚀, ❤️ ❤ 👨‍👩‍👧 🇩🇪👍🏽 #️⃣"),
+            ["ship", "it", "🚀", "❤", "❤", "👨‍👩‍👧", "🇩🇪", "👍🏽", "#⃣"]
         );
     }
 
