@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::metrics::{self, IndexEnd};
-use crate::model::{ChatKey, MessageKey};
+use crate::model::{ChatKey, MessageKey, Uid};
 use crate::ports::{AcrossTenants, Digest, IndexEntry, IndexWrite, Search};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ async fn write(search: &dyn Search, writes: &[IndexWrite]) -> Result<Vec<Message
     let results = search.write(writes).await?;
     let (mut again, mut refused) = (Vec::new(), 0);
     for (write, result) in writes.iter().zip(results) {
-        let key = entry(write).key;
+        let key = write.entry().key;
         match result {
             Ok(()) => {}
             Err(error @ Error::Invalid { .. }) => {
@@ -46,13 +46,6 @@ async fn write(search: &dyn Search, writes: &[IndexWrite]) -> Result<Vec<Message
     metrics::index_writes(IndexEnd::Refused, refused);
     metrics::index_writes(IndexEnd::Retried, again.len() as u64);
     Ok(again)
-}
-
-fn entry(write: &IndexWrite) -> &IndexEntry {
-    match write {
-        IndexWrite::Put(document) => &document.entry,
-        IndexWrite::Remove(entry) => entry,
-    }
 }
 
 /// What a comparison found.
@@ -147,7 +140,7 @@ async fn reindex_chat(
         let Some(last) = keys.last() else { break };
         after = last.number.get();
         written += keys.len() as u64;
-        index_rows(across, search, &keys).await?;
+        all_taken(index_rows(across, search, &keys).await?)?;
     }
     let mut after = 0;
     loop {
@@ -158,10 +151,14 @@ async fn reindex_chat(
         after = last.key.number.get();
         let keys: Vec<MessageKey> = entries.iter().map(|entry| entry.key).collect();
         let rows = across.index_writes(&keys).await?;
-        let has_row: HashSet<MessageKey> = rows.iter().map(|write| entry(write).key).collect();
+        // By key and uid: a number of a restored store may be another message's in an older index.
+        let has_row: HashSet<(MessageKey, Uid)> = rows
+            .iter()
+            .map(|write| (write.entry().key, write.entry().uid))
+            .collect();
         let without_row = entries
             .into_iter()
-            .filter(|entry| !has_row.contains(&entry.key));
+            .filter(|entry| !has_row.contains(&(entry.key, entry.uid)));
         let removals: Vec<IndexWrite> = without_row
             .map(|entry| {
                 IndexWrite::Remove(IndexEntry {
@@ -171,7 +168,15 @@ async fn reindex_chat(
             })
             .collect();
         if !removals.is_empty() {
-            write(search, &removals).await?;
+            all_taken(write(search, &removals).await?)?;
         }
+    }
+}
+
+/// A comparison that leaves rows out has to be made again.
+fn all_taken(again: Vec<MessageKey>) -> Result<()> {
+    match again.len() {
+        0 => Ok(()),
+        rows => Err(Error::Busy(format!("the index did not take {rows} rows"))),
     }
 }

@@ -5,6 +5,7 @@ mod bisect;
 mod copies;
 mod full_disk;
 mod history;
+mod index;
 mod limiter;
 mod memory_rows;
 mod migrations;
