@@ -47,8 +47,8 @@ $(CARGO_DENY):
 	cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION) --root $(CARGO_DENY_ROOT)
 
 bench: ## measure throughput, latency and memory against baselines; minutes
-	cargo build --locked --release --workspace --bins
-	cargo run --locked --release -p e2e --bin bench
+	cargo build --locked --release -p standalone -p bench
+	$${CARGO_TARGET_DIR:-target}/release/bench
 
 demo: ## import real text found on this machine and search it
 	PROFILE=$(PROFILE) tests/demo/run.sh
