@@ -80,7 +80,7 @@ pub async fn open_embedded(settings: &EmbeddedSettings) -> Result<Embedded> {
         gaps: store_port.clone(),
         across: store_port,
         numbers,
-        publisher: queue.clone(),
+        publisher: Arc::new(queue.with_own_room()),
         subscriber: queue,
         search,
     };

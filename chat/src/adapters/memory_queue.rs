@@ -32,13 +32,13 @@ const SLOTS: usize = 1024;
 #[derive(Clone)]
 pub struct MemoryQueue {
     shared: Arc<Shared>,
+    slots: Arc<Semaphore>,
 }
 
 struct Shared {
     chats: Lane<Item>,
     messages: Lane<Item>,
     dirty: Arc<DirtyKeys>,
-    slots: Arc<Semaphore>,
     rest: Rest,
 }
 
@@ -51,6 +51,8 @@ struct Rest {
 struct Item {
     envelope: Envelope,
     reply: oneshot::Sender<Result<()>>,
+    /// Kept until it is settled, also when its publisher waits no more: what waits is bounded.
+    room: OwnedSemaphorePermit,
 }
 
 impl Default for MemoryQueue {
@@ -60,17 +62,26 @@ impl Default for MemoryQueue {
                 chats: Lane::default(),
                 messages: Lane::default(),
                 dirty: Arc::default(),
-                slots: Arc::new(Semaphore::new(SLOTS)),
                 rest: Rest {
                     unsettled: AtomicUsize::new(0),
                     last_at_rest: AtomicI64::new(0),
                 },
             }),
+            slots: Arc::new(Semaphore::new(SLOTS)),
         }
     }
 }
 
 impl MemoryQueue {
+    /// The same queue with room of its own: a worker that tells the index what it stored must not wait
+    /// for those who wait for the worker.
+    pub fn with_own_room(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            slots: Arc::new(Semaphore::new(SLOTS)),
+        }
+    }
+
     /// The keys whose rows wait to be indexed.
     pub fn dirty(&self) -> Arc<DirtyKeys> {
         self.shared.dirty.clone()
@@ -110,14 +121,13 @@ impl Rest {
 #[async_trait]
 impl Publisher for MemoryQueue {
     async fn slot(&self) -> Result<Box<dyn Slot>> {
-        let acquired =
-            tokio::time::timeout(SLOT_WAIT, self.shared.slots.clone().acquire_owned()).await;
+        let acquired = tokio::time::timeout(SLOT_WAIT, self.slots.clone().acquire_owned()).await;
         let permit = acquired
             .map_err(|_| Error::Busy(format!("{SLOTS} messages wait to be stored already")))?;
         let permit = permit.expect("the semaphore is never closed");
         Ok(Box::new(OneSlot {
             shared: self.shared.clone(),
-            _permit: permit,
+            room: permit,
         }))
     }
 
@@ -128,7 +138,7 @@ impl Publisher for MemoryQueue {
 
 struct OneSlot {
     shared: Arc<Shared>,
-    _permit: OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
 }
 
 #[async_trait]
@@ -143,7 +153,11 @@ impl Slot for OneSlot {
         let (reply, outcome) = oneshot::channel();
         self.shared.rest.enter();
         metrics::enqueued(envelope.command.queue());
-        lane.push(Item { envelope, reply });
+        lane.push(Item {
+            envelope,
+            reply,
+            room: self.room,
+        });
         let unknown = || Error::OutcomeUnknown {
             number: None,
             uid: None,
@@ -192,7 +206,11 @@ impl Deliveries for Consumer {
             .shared
             .lane(self.queue)
             .expect("the indexing queue has deliveries of its own");
-        let Item { envelope, reply } = if self.cancelled {
+        let Item {
+            envelope,
+            reply,
+            room,
+        } = if self.cancelled {
             lane.try_pop()?
         } else {
             lane.pop().await
@@ -202,6 +220,7 @@ impl Deliveries for Consumer {
             shared: self.shared.clone(),
             queue: self.queue,
             reply,
+            _room: room,
         };
         Some(Delivery::new(Ok(envelope), 0, Box::new(settle)))
     }
@@ -215,6 +234,7 @@ struct Reply {
     shared: Arc<Shared>,
     queue: Queue,
     reply: oneshot::Sender<Result<()>>,
+    _room: OwnedSemaphorePermit,
 }
 
 impl Reply {
