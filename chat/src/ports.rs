@@ -421,7 +421,7 @@ pub trait Upkeep: Send + Sync {
     /// Compares counts with the rows themselves, each in one snapshot, for up to `limit` counted things
     /// after `after`; returns where to continue, if anything was checked, and what differs.
     async fn audit(&self, after: Option<Counted>, limit: u32) -> Result<Audit>;
-    /// Writes a difference that `audit` found into the ledger.
+    /// Writes a difference that `audit` found into the ledger, if it is still there.
     async fn repair(&self, drift: &Drift) -> Result<()>;
 }
 

@@ -229,7 +229,8 @@ pub async fn an_audit_finds_a_wrong_count_and_repair_mends_it(store: Store) {
     ];
     assert_eq!(found, expected);
     assert!(checked >= 3, "two chats and their application");
-    for drift in &found {
+    // Two who found the same mend it once.
+    for drift in found.iter().chain(&found) {
         again(|| store.upkeep.repair(drift)).await;
     }
     assert_eq!(drifts(&tenant).await.0, []);

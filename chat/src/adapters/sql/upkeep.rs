@@ -51,27 +51,21 @@ impl Upkeep for SqlStore {
     async fn audit(&self, after: Option<Counted>, limit: u32) -> Result<Audit> {
         let mut audit = Audit::default();
         for counted in self.counted_after(after, limit).await? {
-            let (rows, said) = self.rows_and_count(counted).await?;
+            let row = self
+                .fetch_optional(rows_and_count_sql(counted), |query| {
+                    bind_thrice(query, counted)
+                })
+                .await?;
             audit.checked += 1;
             audit.next = Some(counted);
-            if rows != said {
-                audit.drifts.push(Drift {
-                    counted,
-                    said,
-                    rows,
-                });
-            }
+            audit.drifts.extend(drift(counted, row)?);
         }
         Ok(audit)
     }
 
     async fn repair(&self, drift: &Drift) -> Result<()> {
         let mut tx = self.begin_write().await?;
-        let entry = LedgerEntry {
-            counted: drift.counted,
-            change: drift.rows - drift.said,
-        };
-        let outcome = write_ledger(&mut tx, &[entry]).await;
+        let outcome = repair(&mut tx, drift.counted).await;
         self.end_write(tx, outcome).await
     }
 }
@@ -108,26 +102,50 @@ impl SqlStore {
         }
         Ok(found)
     }
+}
 
-    /// The live rows and the count that is said, in one statement: one snapshot.
-    async fn rows_and_count(&self, counted: Counted) -> Result<(i64, i64)> {
-        let (kind, app, chat) = counted_columns(counted);
-        let rows = match counted {
-            Counted::ChatsOf(_) => "SELECT COUNT(*) FROM chats WHERE app_id = ? AND 0 = ?",
-            Counted::MessagesOf(_) => {
-                "SELECT COUNT(*) FROM messages WHERE app_id = ? AND chat_number = ?"
-            }
-        };
-        let said = super::reader::count_expression(kind, "?", "?");
-        let sql = format!("SELECT ({rows} AND state = {LIVE} AND uid IS NOT NULL), {said}");
-        let bind = |query: Query| (0..3).fold(query, |query, _| query.bind(app).bind(chat));
-        let row = self
-            .fetch_optional(sql, bind)
-            .await?
-            .ok_or_else(|| broken("no row of a SELECT without FROM"))?;
-        let mut row = Cursor::over(&row);
-        Ok((row.get()?, row.get()?))
-    }
+/// The live rows and the count that is said, in one statement: one snapshot.
+fn rows_and_count_sql(counted: Counted) -> String {
+    let rows = match counted {
+        Counted::ChatsOf(_) => "SELECT COUNT(*) FROM chats WHERE app_id = ? AND 0 = ?",
+        Counted::MessagesOf(_) => {
+            "SELECT COUNT(*) FROM messages WHERE app_id = ? AND chat_number = ?"
+        }
+    };
+    let (kind, ..) = counted_columns(counted);
+    let said = super::reader::count_expression(kind, "?", "?");
+    format!("SELECT ({rows} AND state = {LIVE} AND uid IS NOT NULL), {said}")
+}
+
+fn bind_thrice(query: Query, counted: Counted) -> Query {
+    let (_, app, chat) = counted_columns(counted);
+    (0..3).fold(query, |query, _| query.bind(app).bind(chat))
+}
+
+fn drift(counted: Counted, row: Option<AnyRow>) -> Result<Option<Drift>> {
+    let row = row.ok_or_else(|| broken("no row of a SELECT without FROM"))?;
+    let mut row = Cursor::over(&row);
+    let (rows, said) = (row.get()?, row.get()?);
+    let drift = Drift {
+        counted,
+        said,
+        rows,
+    };
+    Ok((rows != said).then_some(drift))
+}
+
+/// Writes the difference there is now: whoever repairs the same again finds none.
+async fn repair(tx: &mut WriteTx, counted: Counted) -> Result<()> {
+    let row = tx
+        .fetch_optional(rows_and_count_sql(counted), |query| {
+            bind_thrice(query, counted)
+        })
+        .await?;
+    let Some(Drift { said, rows, .. }) = drift(counted, row)? else {
+        return Ok(());
+    };
+    let change = rows - said;
+    write_ledger(tx, &[LedgerEntry { counted, change }]).await
 }
 
 fn counted(row: &mut Cursor<'_>) -> Result<Counted> {
