@@ -100,7 +100,7 @@ async fn carry_out(
         None => backoff.succeeded(),
         Some(error) => {
             let pause = backoff.failed();
-            tracing::warn!(queue = queue.name(), %error, pause_ms = pause.as_millis() as u64, "a batch was given back");
+            tracing::warn!(queue = queue.name(), %error, pause_ms = pause.as_millis(), "a batch was given back");
             wait = wait.max(pause);
         }
     }

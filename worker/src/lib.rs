@@ -8,6 +8,7 @@ pub mod batch;
 mod consume;
 mod retry;
 mod running;
+mod supervise;
 mod upkeep;
 
 pub use batch::BatchLimits;

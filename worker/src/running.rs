@@ -2,8 +2,9 @@
 
 use crate::batch::BatchLimits;
 use crate::consume::consume;
+use crate::supervise::supervise;
 use crate::upkeep::{self, UpkeepSettings};
-use chat::backends::Embedded;
+use chat::backends::{Embedded, Work};
 use chat::clock;
 use chat::error::Error;
 use chat::event::Queue;
@@ -25,13 +26,15 @@ const INDEX_BATCH: BatchLimits = BatchLimits {
     pause: Duration::from_millis(250),
 };
 
+type Task = JoinHandle<Result<(), Error>>;
+
 /// The tasks of one process's worker.
 pub struct Running {
     stop_indexing: CancellationToken,
     stop: CancellationToken,
-    storing: Vec<JoinHandle<Result<(), Error>>>,
-    background: Vec<JoinHandle<()>>,
-    indexing: JoinHandle<Result<(), Error>>,
+    storing: Vec<Task>,
+    background: Vec<Task>,
+    indexing: Task,
 }
 
 /// Explains what a crash left behind, then starts consuming, folding, purging and indexing. Must be
@@ -47,31 +50,20 @@ pub async fn start(embedded: &Embedded, settings: UpkeepSettings) -> Result<Runn
     let (stop, stop_indexing) = (CancellationToken::new(), CancellationToken::new());
     let work = &embedded.work;
     let storing = [Queue::Chats, Queue::Messages]
-        .map(|queue| tokio::spawn(consume(work.clone(), queue, STORE_BATCH, stop.clone())));
+        .map(|queue| keep_consuming(work, queue, STORE_BATCH, &stop));
     let background = vec![
-        tokio::spawn(upkeep::fold_and_purge(
-            embedded.clone(),
-            settings,
-            stop.clone(),
-        )),
-        tokio::spawn(upkeep::explain_gaps(
-            embedded.clone(),
-            settings,
-            stop.clone(),
-        )),
-        tokio::spawn(upkeep::audit_counts(
-            embedded.clone(),
-            settings,
-            stop.clone(),
-        )),
-        tokio::spawn(upkeep::compare_index(embedded.clone(), stop.clone())),
+        keep_up("fold_and_purge", embedded, &stop, move |embedded, stop| {
+            upkeep::fold_and_purge(embedded, settings, stop)
+        }),
+        keep_up("explain_gaps", embedded, &stop, move |embedded, stop| {
+            upkeep::explain_gaps(embedded, settings, stop)
+        }),
+        keep_up("audit_counts", embedded, &stop, move |embedded, stop| {
+            upkeep::audit_counts(embedded, settings, stop)
+        }),
+        keep_up("compare_index", embedded, &stop, upkeep::compare_index),
     ];
-    let indexing = tokio::spawn(consume(
-        work.clone(),
-        Queue::Indexing,
-        INDEX_BATCH,
-        stop_indexing.clone(),
-    ));
+    let indexing = keep_consuming(work, Queue::Indexing, INDEX_BATCH, &stop_indexing);
     Ok(Running {
         stop_indexing,
         stop,
@@ -81,18 +73,48 @@ pub async fn start(embedded: &Embedded, settings: UpkeepSettings) -> Result<Runn
     })
 }
 
+fn keep_consuming(
+    work: &Work,
+    queue: Queue,
+    limits: BatchLimits,
+    stop: &CancellationToken,
+) -> Task {
+    let (work, stop) = (work.clone(), stop.clone());
+    tokio::spawn(async move {
+        let start = || consume(work.clone(), queue, limits, stop.clone());
+        supervise(queue.name(), stop.clone(), start).await?
+    })
+}
+
+fn keep_up<F>(
+    name: &'static str,
+    embedded: &Embedded,
+    stop: &CancellationToken,
+    task: impl Fn(Embedded, CancellationToken) -> F + Send + Sync + 'static,
+) -> Task
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (embedded, stop) = (embedded.clone(), stop.clone());
+    tokio::spawn(async move {
+        let start = || task(embedded.clone(), stop.clone());
+        supervise(name, stop.clone(), start).await
+    })
+}
+
 impl Running {
     /// Finishes everything already delivered; rows first, then the index. Requests must have ended.
     pub async fn stop(self) -> Result<(), Error> {
         self.stop.cancel();
         let mut outcome = Ok(());
-        for task in self.storing {
-            outcome = outcome.and(task.await.map_err(Error::internal)?);
-        }
-        for task in self.background {
-            task.await.map_err(Error::internal)?;
+        for task in self.storing.into_iter().chain(self.background) {
+            outcome = outcome.and(ended(task).await);
         }
         self.stop_indexing.cancel();
-        outcome.and(self.indexing.await.map_err(Error::internal)?)
+        outcome.and(ended(self.indexing).await)
     }
+}
+
+async fn ended(task: Task) -> Result<(), Error> {
+    task.await.map_err(Error::internal)?
 }
