@@ -74,10 +74,14 @@ step "chatctl chat list: the first five"
 chatctl chat list --limit 5 2> /dev/null
 
 step "chatctl search $words (typos allowed)"
-# The index follows the messages within a second; a word found is a sign that it has.
+# The index follows the messages within a second: wait until it finds as many as a moment ago.
+total() { chatctl --json search --per-page 1 "$words" | grep -o '^{"total":[0-9]*' | cut -d: -f2; }
+before=-1
 for _ in $(seq 50); do
-  chatctl search --per-page 1 "$words" 2>&1 | grep -q '^nothing found' || break
-  sleep 0.1
+  now=$(total)
+  [ "$now" = "$before" ] && break
+  before=$now
+  sleep 1
 done
 chatctl search --per-page 3 "$words" 2>&1
 
