@@ -32,8 +32,13 @@ async fn kills_under_load_break_no_promise() {
         run.accepted(next).await;
         run.kill();
         kills += 1;
+        // Sometimes again while it puts things right, or when it has just done so.
+        if dice.random_bool(0.25) {
+            run.start_and_kill(Duration::from_millis(dice.random_range(0..400)))
+                .await;
+            kills += 1;
+        }
         run.start_again().await;
-        // Sometimes again at once, in the middle of putting things right.
         if dice.random_bool(0.25) {
             run.kill();
             kills += 1;

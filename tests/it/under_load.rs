@@ -5,10 +5,12 @@ use e2e::client::Client;
 use e2e::ending::ending;
 use e2e::eventually::eventually;
 use e2e::load::{Load, Writer, writer_word};
-use e2e::program::Program;
+use e2e::program::{Program, command};
 use e2e::seed::Seed;
 use futures::future::join_all;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -72,6 +74,16 @@ impl UnderLoad {
         self.tell.send_replace(None);
     }
 
+    /// Kills a start after this long, wherever it is by then.
+    pub(crate) async fn start_and_kill(&self, after: Duration) {
+        let mut command = command(&self.data, &SETTINGS);
+        let output = command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = output.spawn().expect("the program can be started");
+        tokio::time::sleep(after).await;
+        child.kill().expect("a child can be killed");
+        child.wait().expect("a child can be waited for");
+    }
+
     /// SIGTERM, with requests under way; it must end in time and without complaint.
     pub(crate) async fn stop(&mut self) {
         self.program.terminate();
@@ -111,6 +123,10 @@ pub(crate) async fn judge(client: &Client, history: &[Op], seed: Seed) -> Ending
     let expectations = Expectations {
         stored_on_accept: true,
     };
+    let broken = history
+        .iter()
+        .find(|op| op.outcome == Outcome::Fail { status: 500 });
+    assert_eq!(broken, None, "{seed:?}: nothing goes wrong inside");
     let violations = check(history, &said, expectations);
     let shown: Vec<String> = violations
         .iter()
@@ -134,10 +150,15 @@ pub(crate) fn summary(history: &[Op]) -> String {
     let edits = count(|op| matches!(op.kind, Kind::Edit { .. }));
     let deletes = count(|op| matches!(op.kind, Kind::Delete { .. }));
     let unknown = count(|op| matches!(op.outcome, Outcome::Unknown));
-    let refused = count(|op| matches!(op.outcome, Outcome::Fail { .. }));
+    let mut refused: BTreeMap<u16, u32> = BTreeMap::new();
+    for op in history {
+        if let Outcome::Fail { status } = op.outcome {
+            *refused.entry(status).or_default() += 1;
+        }
+    }
     let all = history.len();
     format!(
         "{all} requests, {creates} creates ({keyed} with a key), {edits} edits, {deletes} deletes; \
-         {unknown} of them unknown, {refused} refused"
+         {unknown} of them unknown, refused by status: {refused:?}"
     )
 }
