@@ -1,17 +1,17 @@
 //! `AcrossTenants`: reads for administrators and for the indexer.
 
 use super::decode::{
-    CHAT_COLUMNS, Cursor, KIND_MESSAGES, LIVE, MESSAGE_COLUMNS, live_chat, live_message, prefixed,
+    CHAT_COLUMNS, Cursor, KIND_MESSAGES, LIVE, MESSAGE_COLUMNS, broken, live_chat, live_message,
+    prefixed,
 };
 use super::reader::{count_expression, signed};
 use super::statement::{any_of, select_chunks};
 use super::writer::bind_message_key;
 use super::{Query, SqlStore};
 use crate::error::Result;
-use crate::model::{Author, Chat, ChatKey, Message, MessageKey, Page, State, Token};
+use crate::model::{Chat, ChatKey, Message, MessageKey, Page, State, Token};
 use crate::ops::search::words;
 use crate::ports::{AcrossTenants, Digest, IndexDocument, IndexEntry, IndexWrite};
-use crate::rows::MessageRow;
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
 
@@ -95,25 +95,22 @@ impl AcrossTenants for SqlStore {
     async fn index_writes(&self, keys: &[MessageKey]) -> Result<Vec<IndexWrite>> {
         let mut writes = Vec::with_capacity(keys.len());
         for chunk in select_chunks(keys.iter().copied()) {
-            // CROSS JOIN: see `any_of`.
+            // Only what the index wants: every column of every row passes through several hands.
             let sql = format!(
-                "SELECT {}, c.state, a.state FROM messages m \
-                 CROSS JOIN chats c ON c.app_id = m.app_id AND c.number = m.chat_number \
-                 CROSS JOIN applications a ON a.app_id = m.app_id WHERE {}",
-                prefixed("m", &MESSAGE_COLUMNS),
+                "SELECT m.app_id, m.chat_number, m.number, m.uid, m.rev, m.content, m.author, m.created_at, \
+                 m.state, c.state, a.state FROM messages m \
+                 JOIN chats c ON c.app_id = m.app_id AND c.number = m.chat_number \
+                 JOIN applications a ON a.app_id = m.app_id WHERE ({}) AND m.uid IS NOT NULL",
                 any_of(
                     "m.app_id = ? AND m.chat_number = ? AND m.number = ?",
                     chunk.len()
                 )
             );
-            for row in &self
+            let rows = self
                 .fetch_all(sql, |query| chunk.iter().fold(query, bind_message_key))
-                .await?
-            {
-                let mut row = Cursor::over(row);
-                let message = row.message_row()?;
-                let parents_live = row.state()? == State::Live && row.state()? == State::Live;
-                writes.extend(index_write(message, parents_live));
+                .await?;
+            for row in &rows {
+                writes.push(index_write(&mut Cursor::over(row))?);
             }
         }
         Ok(writes)
@@ -245,27 +242,35 @@ impl SqlStore {
     }
 }
 
-/// What the index should hold for a row; nothing for a stub, which never was in it.
-fn index_write(row: MessageRow, parents_live: bool) -> Option<IndexWrite> {
+/// What the index should hold for a row with a uid; a stub never was in it.
+fn index_write(row: &mut Cursor<'_>) -> Result<IndexWrite> {
+    let key = row.message_key()?;
+    let uid = row
+        .uid()?
+        .ok_or_else(|| broken("a row that lost its uid"))?;
     let entry = IndexEntry {
-        key: row.key,
-        uid: row.uid?,
-        version: row.rev.next().get(),
+        key,
+        uid,
+        version: row.rev()?.next().get(),
     };
-    match (row.content, row.state) {
-        (Some(content), State::Live) if parents_live => Some(IndexWrite::Put(IndexDocument {
+    let (content, author): (Option<String>, Option<String>) = (row.get()?, row.get()?);
+    let created_at = row.millis()?;
+    let state = row.state()?;
+    let parents_live = row.state()? == State::Live && row.state()? == State::Live;
+    Ok(match (content, state) {
+        (Some(content), State::Live) if parents_live => IndexWrite::Put(IndexDocument {
             entry,
-            words: words(content.as_str()),
-            author: row.author.map(Author::into),
-            created_at: row.created_at,
-        })),
-        (_, State::Deleted) => Some(IndexWrite::Remove(entry)),
+            words: words(&content),
+            author,
+            created_at,
+        }),
+        (_, State::Deleted) => IndexWrite::Remove(entry),
         // Still live under a deleted parent: its entry has this version already, so removing takes the next.
-        (_, State::Live) => Some(IndexWrite::Remove(IndexEntry {
+        (_, State::Live) => IndexWrite::Remove(IndexEntry {
             version: entry.version + 1,
             ..entry
-        })),
-    }
+        }),
+    })
 }
 
 /// Rows of `((key, row), token)`, one more than `limit` if there are more.
