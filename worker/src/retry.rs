@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(5);
+/// Well below the time a publisher waits: what comes meanwhile is to be told what is wrong, not that
+/// nobody knows.
+const LONGEST: Duration = Duration::from_secs(1);
 
-/// Doubles with every failure in a row, up to five seconds.
+/// Doubles with every failure in a row, up to one second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
@@ -34,7 +36,7 @@ mod tests {
     fn waits_double_up_to_a_limit_and_start_anew_after_a_success() {
         let mut backoff = Backoff::default();
         let waits: Vec<u128> = (0..9).map(|_| backoff.failed().as_millis()).collect();
-        assert_eq!(waits, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(waits, [50, 100, 200, 400, 800, 1000, 1000, 1000, 1000]);
         backoff.succeeded();
         assert_eq!(backoff.failed(), FIRST);
     }
