@@ -155,7 +155,8 @@ impl Numbers for MemoryNumbers {
         let cells: Vec<(Scope, Arc<Cell>)> = self.scopes.lock().expect(NO_PANIC).drain().collect();
         let mut remainders = Vec::new();
         for (scope, cell) in cells {
-            if let Some(Open { last, hi }) = *cell.lock().await
+            // Taken away: whoever still takes a number after all reserves another block.
+            if let Some(Open { last, hi }) = cell.lock().await.take()
                 && last < hi
             {
                 remainders.push(Remainder {

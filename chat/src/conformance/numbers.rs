@@ -248,6 +248,24 @@ pub async fn a_claim_that_got_no_number_can_be_made_again_at_once(open: Open) {
     assert_eq!(taken, Taken::Given(number(1)));
 }
 
+pub async fn a_released_claim_gets_its_number_again_at_once(open: Open) {
+    let numbers = open();
+    let (scope, claim) = (Scope::Chats(new_app()), claim());
+    let given = take_claimed(&*numbers, scope, claim).await;
+    assert_eq!(given, Taken::Given(number(1)));
+    for _ in 0..3 {
+        numbers.release(scope, claim.uid).await;
+        let again = take_claimed(&*numbers, scope, claim).await;
+        assert_eq!(again, Taken::Unsettled(number(1)));
+        // And is under way again.
+        let meanwhile = take_claimed(&*numbers, scope, claim).await;
+        assert!(matches!(meanwhile, Taken::InFlight { .. }), "{meanwhile:?}");
+    }
+    numbers.settle(scope, claim.uid).await;
+    let replay = take_claimed(&*numbers, scope, claim).await;
+    assert_eq!(replay, Taken::Replay(number(1)));
+}
+
 pub async fn settling_what_nobody_claimed_changes_nothing(open: Open) {
     let numbers = open();
     let (scope, claim) = (Scope::Chats(new_app()), claim());
@@ -297,4 +315,36 @@ pub async fn a_process_that_gave_nothing_closes_without_a_trace(open: Open) {
     assert_eq!(last_given(&*idle, scope).await, 1);
     idle.close().await.expect("close");
     assert_eq!(take(&*open(), scope).await, 2);
+}
+
+pub async fn a_number_taken_while_closing_is_not_given_again(open: Open) {
+    let scope = Scope::Chats(new_app());
+    let mut all = Vec::new();
+    for _ in 0..10 {
+        let numbers = open();
+        let takers: Vec<_> = (0..4)
+            .map(|_| {
+                let numbers = numbers.clone();
+                tokio::spawn(async move {
+                    let mut taken = Vec::new();
+                    for _ in 0..20 {
+                        taken.push(take(&*numbers, scope).await);
+                        tokio::task::yield_now().await;
+                    }
+                    taken
+                })
+            })
+            .collect();
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        numbers.close().await.expect("close");
+        for taken in join_all(takers).await {
+            all.extend(taken.expect("numbers are given"));
+        }
+    }
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!((count, all.len()), (800, 800), "a number was given twice");
 }

@@ -9,7 +9,7 @@ use super::fixture::{
 };
 use crate::error::Error;
 use crate::event::{Command, CreateMessage, EditChat};
-use crate::model::{Author, Chat, Message, Metadata, Name, Rev, State};
+use crate::model::{Author, Chat, Content, Message, Metadata, Name, Rev, State};
 use crate::ops::persist;
 use crate::ports::Found;
 use crate::rows::{Alias, Counted, Existing, Keys, LedgerEntry, MessageRow, Outcome, Plan};
@@ -58,6 +58,31 @@ pub async fn a_message_reads_back_as_it_was_written(store: Store) {
             updated_at: create.accepted_at,
         };
         assert_eq!(stored, expected);
+    }
+}
+
+pub async fn any_text_reads_back_to_the_last_bit(store: Store) {
+    let tenant = Tenant::with_chats(&store, 1).await;
+    let mut creates = Vec::new();
+    for n in 1..=200 {
+        let length = rand::random_range(1..40);
+        let text: String = (0..length).map(|_| rand::random::<char>()).collect();
+        let object = serde_json::json!({ "text": text }).to_string();
+        let author: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
+        creates.push(CreateMessage {
+            // What is no valid text never gets as far as a store.
+            content: Content::parse(text).unwrap_or_else(|_| content("-")),
+            author: Author::parse(author).ok(),
+            metadata: Metadata::parse(object).ok(),
+            ..create_message(tenant.message(1, n), "-")
+        });
+    }
+    let commands = creates.iter().cloned().map(Command::CreateMessage);
+    tenant.carry_out(commands).await;
+    for create in creates {
+        let stored = live(tenant.read(1, create.key.number.get()).await);
+        let read = (stored.content, stored.author, stored.metadata);
+        assert_eq!(read, (create.content, create.author, create.metadata));
     }
 }
 

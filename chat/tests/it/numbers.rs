@@ -42,8 +42,10 @@ promises!(
     a_claim_for_another_request_is_a_mismatch,
     a_claim_made_many_times_at_once_gets_one_number,
     a_claim_that_got_no_number_can_be_made_again_at_once,
+    a_released_claim_gets_its_number_again_at_once,
     settling_what_nobody_claimed_changes_nothing,
     a_process_that_died_leaves_gaps_and_never_a_number_twice,
     a_process_that_was_closed_leaves_no_gap,
     a_process_that_gave_nothing_closes_without_a_trace,
+    a_number_taken_while_closing_is_not_given_again,
 );

@@ -55,6 +55,7 @@ promises!(reader:
 
 promises!(writer:
     a_message_reads_back_as_it_was_written,
+    any_text_reads_back_to_the_last_bit,
     a_chat_reads_back_as_it_was_written,
     a_large_batch_is_stored_whole,
     a_command_carried_out_twice_is_one_row_counted_once,
