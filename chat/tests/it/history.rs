@@ -33,21 +33,7 @@ impl History {
     /// An application without chats.
     pub(crate) async fn application(store: &SqlStore) -> AppId {
         let app = AppId::from_random(clock::random_u64());
-        let new = NewApplication {
-            app,
-            token: Token::from_random(clock::random_bytes()),
-            name: Name::parse("history").unwrap(),
-            idem_salt: clock::random_bytes(),
-            idem_key: None,
-            key: KeyRecord {
-                id: KeyId::from_random(clock::random_u64()),
-                hash: clock::random_bytes(),
-                created_at: Millis::new(0),
-                revoked_at: None,
-            },
-            now: Millis::new(0),
-        };
-        store.create(new).await.unwrap();
+        create_application(store, app).await;
         app
     }
 
@@ -73,6 +59,25 @@ impl History {
         self.said += fates.iter().filter(|fate| is_new(fate)).count() as u64;
         fates
     }
+}
+
+/// An application under an id that is known beforehand.
+pub(crate) async fn create_application(store: &SqlStore, app: AppId) {
+    let new = NewApplication {
+        app,
+        token: Token::from_random(clock::random_bytes()),
+        name: Name::parse("history").unwrap(),
+        idem_salt: clock::random_bytes(),
+        idem_key: None,
+        key: KeyRecord {
+            id: KeyId::from_random(clock::random_u64()),
+            hash: clock::random_bytes(),
+            created_at: Millis::new(0),
+            revoked_at: None,
+        },
+        now: Millis::new(0),
+    };
+    store.create(new).await.unwrap();
 }
 
 fn is_new(fate: &Fate) -> bool {

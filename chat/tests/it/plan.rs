@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+use crate::history::create_application;
 use crate::memory_rows::MemoryRows;
+use chat::adapters::sql::{SqlStore, open_sqlite};
 use chat::event::{
     Command, CreateChat, CreateMessage, DeleteChat, DeleteMessage, EditChat, EditMessage,
 };
@@ -13,10 +15,11 @@ use chat::model::{
 };
 use chat::ops::persist;
 use chat::ports::Writer;
-use chat::rows::{ChatRow, MessageRow};
+use chat::rows::{ChatRow, Existing, Keys, MessageRow, Plan};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 const APP: i64 = 7;
 const CHATS: u64 = 2;
@@ -268,5 +271,56 @@ proptest! {
         for row in rows.chats().values().filter(|row| row.state == State::Deleted) {
             prop_assert_eq!((&row.name, &row.metadata), (&None, &None));
         }
+    }
+}
+
+/// What a writer holds of everything these tests speak of.
+async fn everything(writer: &dyn Writer) -> Existing {
+    let numbers = (1..=MESSAGES).flat_map(|n| [n, n + SECOND]);
+    let messages = (1..=CHATS).flat_map(|chat| numbers.clone().map(move |n| message_key(chat, n)));
+    let keys = Keys {
+        apps: [AppId::from_stored(APP)].into(),
+        chats: (1..=CHATS).map(chat_key).collect(),
+        messages: messages.collect(),
+        uids: BTreeSet::new(),
+    };
+    let seen = Mutex::new(Existing::default());
+    let look = |existing: &Existing| {
+        *seen.lock().unwrap() = existing.clone();
+        Plan::default()
+    };
+    writer.apply(&keys, &look).await.unwrap();
+    seen.into_inner().unwrap()
+}
+
+async fn on_sqlite(store: &SqlStore, commands: &[Command], sizes: &[usize], now: Millis) {
+    create_application(store, AppId::from_stored(APP)).await;
+    let mut sizes = sizes.iter().copied().cycle();
+    let mut left = commands;
+    while !left.is_empty() {
+        let (batch, rest) = left.split_at(sizes.next().unwrap().min(left.len()));
+        left = rest;
+        let planner = |existing: &Existing| persist::plan(batch, existing, now);
+        store.apply(&persist::keys(batch), &planner).await.unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_database_holds_what_the_rules_decided_to_the_last_field(
+        commands in commands(true).prop_flat_map(any_order),
+        sizes in prop::collection::vec(1..8usize, 1..4),
+    ) {
+        let memory = carry_out(&commands, &sizes, at(50));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let store = open_sqlite(&dir.path().join("chat.db"), None).await.unwrap();
+            on_sqlite(&store, &commands, &sizes, at(50)).await;
+            assert_eq!(everything(&store).await, everything(&memory).await);
+            store.close().await;
+        });
     }
 }

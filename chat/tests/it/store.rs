@@ -38,6 +38,7 @@ promises!(reader:
     no_tenant_reads_what_is_anothers,
     a_uid_names_its_row_for_ever,
     chats_are_listed_ascending_page_by_page,
+    reads_that_were_given_up_leave_nothing_stale_behind,
     windows_forward_show_each_live_message_once,
     windows_backward_show_each_live_message_once,
     a_window_before_ends_just_before_it,
