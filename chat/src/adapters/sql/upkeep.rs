@@ -10,7 +10,7 @@ use crate::ports::{Audit, Drift, Purged, Upkeep};
 use crate::rows::{Counted, LedgerEntry};
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Every table with rows of an application besides its own row, and how it names the application. A
 /// scope starts with the application's id and a colon; ';' is the character after ':'.
@@ -37,8 +37,16 @@ impl Upkeep for SqlStore {
     }
 
     async fn purge(&self, limit: u32, now: Millis) -> Result<Purged> {
+        // Mostly there is nothing to do, and finding that out must not hold up writers.
+        let orphans = self
+            .fetch_all(orphans_sql(""), |query| query.bind(1_i64))
+            .await?;
+        let chats = self.deleted_chats_with_messages(limit).await?;
+        if orphans.is_empty() && chats.is_empty() {
+            return Ok(Purged::default());
+        }
         let mut tx = self.begin_write().await?;
-        let outcome = purge(&mut tx, limit, now).await;
+        let outcome = purge(&mut tx, &chats, limit, now).await;
         self.end_write(tx, outcome).await
     }
 
@@ -101,6 +109,45 @@ impl SqlStore {
             }
         }
         Ok(found)
+    }
+
+    /// Counts are exact, so a deleted chat with live messages has a count or an open ledger row. So has
+    /// one that was purged and not folded yet: its messages are asked too.
+    async fn deleted_chats_with_messages(&self, limit: u32) -> Result<BTreeSet<ChatKey>> {
+        let same = "c.app_id = k.app_id AND c.number = k.chat_number";
+        let asked = format!("c.state = {DELETED} AND k.kind = {KIND_MESSAGES}");
+        let live = |app: &str, chat: &str| {
+            format!(
+                "EXISTS (SELECT 1 FROM messages m WHERE m.app_id = {app} AND m.chat_number = {chat} \
+                 AND m.state = {LIVE} AND m.uid IS NOT NULL)"
+            )
+        };
+        // Of counts there are more than of deleted chats, of open ledger rows fewer. EXISTS speaks of the
+        // table that comes last, and so does not go through the messages of every deleted chat.
+        let statements = [
+            format!(
+                "SELECT DISTINCT c.app_id, c.number FROM chats c CROSS JOIN counts k ON {same} \
+                 WHERE {asked} AND {} LIMIT ?",
+                live("k.app_id", "k.chat_number")
+            ),
+            format!(
+                "SELECT DISTINCT c.app_id, c.number FROM count_ledger k CROSS JOIN chats c ON {same} \
+                 WHERE {asked} AND {} LIMIT ?",
+                live("c.app_id", "c.number")
+            ),
+        ];
+        let mut chats = BTreeSet::new();
+        for sql in statements {
+            for row in &self
+                .fetch_all(sql, |query| query.bind(i64::from(limit)))
+                .await?
+            {
+                let mut row = Cursor::over(row);
+                let (app, number) = (row.app()?, row.number()?);
+                chats.insert(ChatKey { app, number });
+            }
+        }
+        Ok(chats)
     }
 }
 
@@ -226,49 +273,40 @@ async fn add_to_count(tx: &mut WriteTx, counted: Counted, change: i64) -> Result
     Ok(())
 }
 
+/// Live chats of deleted applications. The order of the join is spelled out: of the live chats there
+/// are many, and it is asked every second.
+fn orphans_sql(lock: &str) -> String {
+    format!(
+        "SELECT c.app_id, c.number, CASE WHEN c.uid IS NULL THEN 0 ELSE 1 END FROM applications a \
+         CROSS JOIN chats c ON c.app_id = a.app_id AND c.state = {LIVE} WHERE a.state = {DELETED} LIMIT ?{lock}"
+    )
+}
+
 /// Chats first: the chats of a deleted application become deleted chats, whose messages come next.
-async fn purge(tx: &mut WriteTx, limit: u32, now: Millis) -> Result<Purged> {
-    let chats = purge_chats(tx, limit, now).await?;
+async fn purge(
+    tx: &mut WriteTx,
+    chats: &BTreeSet<ChatKey>,
+    limit: u32,
+    now: Millis,
+) -> Result<Purged> {
     let mut purged = Purged {
-        rows: chats,
+        rows: purge_chats(tx, limit, now).await?,
         messages: Vec::new(),
     };
-    // Counts are exact, so a deleted chat with live messages has a count or an open ledger row. So has
-    // one that was purged and not folded yet: those must not use up the limit.
-    for table in ["counts", "count_ledger"] {
-        let sql = format!(
-            "SELECT DISTINCT c.app_id, c.number FROM {table} k \
-             JOIN chats c ON c.app_id = k.app_id AND c.number = k.chat_number AND c.state = {DELETED} \
-             WHERE k.kind = {KIND_MESSAGES} AND EXISTS (SELECT 1 FROM messages m WHERE m.app_id = c.app_id \
-             AND m.chat_number = c.number AND m.state = {LIVE} AND m.uid IS NOT NULL) LIMIT ?"
-        );
-        for chat in tx
-            .fetch_all(sql, |query| query.bind(i64::from(limit)))
-            .await?
-        {
-            let mut chat = Cursor::over(&chat);
-            let chat = ChatKey {
-                app: chat.app()?,
-                number: chat.number()?,
-            };
-            let left = limit.saturating_sub(purged.rows);
-            if left == 0 {
-                return Ok(purged);
-            }
-            let messages = purge_messages(tx, chat, left, now).await?;
-            purged.rows += u32::try_from(messages.len()).expect("at most `limit` rows were read");
-            purged.messages.extend(messages);
+    for chat in chats {
+        let left = limit.saturating_sub(purged.rows);
+        if left == 0 {
+            break;
         }
+        let messages = purge_messages(tx, *chat, left, now).await?;
+        purged.rows += u32::try_from(messages.len()).expect("at most `limit` rows were read");
+        purged.messages.extend(messages);
     }
     Ok(purged)
 }
 
 async fn purge_chats(tx: &mut WriteTx, limit: u32, now: Millis) -> Result<u32> {
-    let sql = format!(
-        "SELECT c.app_id, c.number, CASE WHEN c.uid IS NULL THEN 0 ELSE 1 END FROM applications a \
-         JOIN chats c ON c.app_id = a.app_id AND c.state = {LIVE} WHERE a.state = {DELETED} LIMIT ?{}",
-        tx.dialect.lock
-    );
+    let sql = orphans_sql(tx.dialect.lock);
     let rows = tx
         .fetch_all(sql, |query| query.bind(i64::from(limit)))
         .await?;
