@@ -12,6 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -55,8 +56,11 @@ pub async fn serve(
         let watcher = graceful.watcher();
         let (builder, router, abort) = (Arc::clone(&builder), router.clone(), abort.clone());
         tokio::spawn(async move {
+            let asked = Arc::new(AtomicBool::new(false));
+            let asks = Arc::clone(&asked);
             let service =
                 hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+                    asks.store(true, Ordering::Relaxed);
                     request.extensions_mut().insert(Peer(peer.ip()));
                     router.clone().call(request.map(Body::new))
                 });
@@ -69,6 +73,7 @@ pub async fn serve(
                         tracing::debug!(%error, "a connection broke");
                     }
                 }
+                () = silence(&asked) => tracing::debug!("a connection without a request"),
                 () = abort.cancelled() => {}
             }
             drop(permit);
@@ -82,6 +87,15 @@ pub async fn serve(
         tracing::warn!("cutting off requests that did not end in time");
     }
     abort.cancel();
+}
+
+/// Ends when no request has come in time. The builder's own deadline for headers only begins once it
+/// has read enough to tell HTTP/1.1 from HTTP/2, so silence would hold a connection for ever.
+async fn silence(asked: &AtomicBool) {
+    tokio::time::sleep(HEADER_DEADLINE).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn next_connection(
