@@ -33,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures ChatSystem against baselines in the same run.
 #[derive(Parser)]
 struct Args {
-    /// A minute instead of ten, to see that everything works; the numbers mean little.
+    /// A minute instead of about eight, to see that everything works; the numbers mean little.
     #[arg(long)]
     quick: bool,
     #[command(subcommand)]
@@ -66,7 +66,7 @@ pub(crate) struct Size {
 
 impl Size {
     const FULL: Self = Self {
-        rounds: 5,
+        rounds: 3,
         warm_up: Duration::from_secs(1),
         measured: Duration::from_secs(4),
         rows: 50_000,
