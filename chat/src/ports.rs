@@ -450,17 +450,27 @@ pub struct Drift {
 pub trait GapLedger: Send + Sync {
     /// Number scopes of chats and messages that have numbers above what is explained, ordered by key.
     async fn unexplained(&self, after: Option<Scope>, limit: u32) -> Result<Vec<Watermark>>;
-    /// Remembers that `seen` was the last number given at `now`, unless an earlier mark still waits.
-    async fn mark_seen(&self, scope: Scope, seen: u64, now: Millis) -> Result<()>;
+    /// Remembers, in one transaction, what was the last number given of each scope at `now`, unless an
+    /// earlier mark of it still waits.
+    async fn mark_seen(&self, seen: &[(Scope, u64)], now: Millis) -> Result<()>;
     /// Numbers in `(lo, hi]` that are rows or aliases, ascending, at most `limit`. Stubs are not.
     async fn present(&self, scope: Scope, lo: u64, hi: u64, limit: u32) -> Result<Vec<u64>>;
     /// Jump marks in `(lo, hi]`, ascending.
     async fn jumps(&self, scope: Scope, lo: u64, hi: u64) -> Result<Vec<u64>>;
-    /// In one transaction: notes the gaps, leaves out numbers that became rows meanwhile, removes stubs
-    /// in them, and sets everything up to `through` explained.
-    async fn explain(&self, scope: Scope, gaps: &[Gap], through: u64) -> Result<()>;
+    /// All in one transaction, in order: notes the gaps, leaves out numbers that became rows meanwhile,
+    /// removes stubs in them, and sets everything up to `through` explained.
+    async fn explain(&self, explanations: &[Explanation]) -> Result<()>;
     /// Cuts numbers out of gaps that became rows after all; returns how many numbers.
     async fn trim(&self) -> Result<u64>;
+}
+
+/// What became of the numbers of a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    pub scope: Scope,
+    pub gaps: Vec<Gap>,
+    /// Every number up to this one is a row, an alias or a gap now.
+    pub through: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

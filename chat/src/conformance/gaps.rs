@@ -8,7 +8,9 @@ use crate::event::{Command, CreateMessage, Queue};
 use crate::model::GapCause::{self, BlockLost, Voided};
 use crate::model::{ChatKey, Gap, Millis, Scope, State, Uid};
 use crate::ops::gaps::{GRACE_MS, pass, walk_at_start};
-use crate::ports::{Claim, Deliveries, Found, Numbers, Reserve, Subscriber, Taken, Watermark};
+use crate::ports::{
+    Claim, Deliveries, Explanation, Found, Numbers, Reserve, Subscriber, Taken, Watermark,
+};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,6 +57,20 @@ async fn reserve(tenant: &Tenant, scope: Scope, size: u32, expected_lo: Option<u
         expected_lo,
     };
     again(|| tenant.store.sequences.reserve(std::slice::from_ref(&want))).await;
+}
+
+async fn mark_seen(store: &Store, scope: Scope, seen: u64, now: Millis) {
+    let seen = [(scope, seen)];
+    again(|| store.gaps.mark_seen(&seen, now)).await;
+}
+
+async fn explain(store: &Store, scope: Scope, gaps: &[Gap], through: u64) {
+    let explanations = [Explanation {
+        scope,
+        gaps: gaps.to_vec(),
+        through,
+    }];
+    again(|| store.gaps.explain(&explanations)).await;
 }
 
 /// One pass at `now`, when `given` numbers of the scope were given and the queues rested at `rest`.
@@ -107,8 +123,8 @@ pub async fn a_scope_is_unexplained_until_it_is_explained_to_its_end(store: Stor
         seen: None,
     };
     assert_eq!(watermark(&store, scope).await, Some(fresh));
-    again(|| store.gaps.mark_seen(scope, 4, NOW)).await;
-    again(|| store.gaps.mark_seen(scope, 9, NOW.plus(5))).await;
+    mark_seen(&store, scope, 4, NOW).await;
+    mark_seen(&store, scope, 9, NOW.plus(5)).await;
     let marked = Watermark {
         seen: Some((4, NOW)),
         ..fresh
@@ -118,19 +134,19 @@ pub async fn a_scope_is_unexplained_until_it_is_explained_to_its_end(store: Stor
         Some(marked),
         "the first mark waits"
     );
-    again(|| store.gaps.explain(scope, &[], 4)).await;
+    explain(&store, scope, &[], 4).await;
     let explained = Watermark {
         explained: 4,
         ..fresh
     };
     assert_eq!(watermark(&store, scope).await, Some(explained));
-    again(|| store.gaps.explain(scope, &[], 2)).await;
+    explain(&store, scope, &[], 2).await;
     assert_eq!(
         watermark(&store, scope).await,
         Some(explained),
         "it never goes back"
     );
-    again(|| store.gaps.explain(scope, &[], 10)).await;
+    explain(&store, scope, &[], 10).await;
     assert_eq!(watermark(&store, scope).await, None);
     reserve(&tenant, scope, 5, Some(10)).await;
     let more = Watermark {
@@ -139,6 +155,37 @@ pub async fn a_scope_is_unexplained_until_it_is_explained_to_its_end(store: Stor
         ..fresh
     };
     assert_eq!(watermark(&store, scope).await, Some(more));
+}
+
+pub async fn many_scopes_are_marked_and_explained_at_once(store: Store) {
+    let tenant = Tenant::with_chats(&store, 5).await;
+    let scopes: Vec<Scope> = (1..=5).map(|n| Scope::Messages(tenant.chat(n))).collect();
+    for scope in &scopes {
+        reserve(&tenant, *scope, 10, None).await;
+    }
+    let seen: Vec<(Scope, u64)> = scopes.iter().copied().zip(1..).collect();
+    again(|| store.gaps.mark_seen(&seen, NOW)).await;
+    for (scope, seen) in &seen {
+        let found = watermark(&store, *scope).await;
+        assert_eq!(found.and_then(|found| found.seen), Some((*seen, NOW)));
+    }
+    tenant.say(2, [1]).await;
+    let explanation = |(scope, seen): &(Scope, u64)| Explanation {
+        scope: *scope,
+        gaps: vec![Gap {
+            from: number(1),
+            to: number(*seen),
+            cause: Voided,
+            noted_at: NOW,
+        }],
+        through: *seen,
+    };
+    let explanations: Vec<Explanation> = seen.iter().map(explanation).collect();
+    again(|| store.gaps.explain(&explanations)).await;
+    for n in [1, 3, 4, 5] {
+        assert_eq!(gaps_of(&tenant, n).await, [(1, n, Voided)]);
+    }
+    assert_eq!(gaps_of(&tenant, 2).await, [(2, 2, Voided)]);
 }
 
 pub async fn revisions_are_not_explained(store: Store) {
@@ -204,11 +251,11 @@ pub async fn a_number_stored_meanwhile_is_left_out_of_its_gap(store: Store) {
         cause: Voided,
         noted_at: NOW,
     }];
-    again(|| store.gaps.explain(scope, &gaps, 6)).await;
+    explain(&store, scope, &gaps, 6).await;
     let expected = [(1, 2, Voided), (4, 5, Voided)];
     assert_eq!(gaps_of(&tenant, 1).await, expected);
     // A pass that died after this one committed does it again.
-    again(|| store.gaps.explain(scope, &gaps, 6)).await;
+    explain(&store, scope, &gaps, 6).await;
     assert_eq!(gaps_of(&tenant, 1).await, expected);
 }
 
@@ -368,4 +415,25 @@ pub async fn the_walk_at_start_spans_a_jump_of_a_million(store: Store) {
     tenant.say(1, ends).await;
     again(|| walk_at_start(&*store.gaps, NOW)).await;
     assert_eq!(gaps_of(&tenant, 1).await, [(2, 999_999, Voided)]);
+}
+
+pub async fn a_walk_over_many_stored_numbers_finds_each_gap(store: Store) {
+    const LAST: u64 = 10_100;
+    let missing = [1, 2, 5_000, 10_000, 10_001, 10_050, LAST];
+    let tenant = Tenant::with_chats(&store, 1).await;
+    let scope = Scope::Messages(tenant.chat(1));
+    reserve(&tenant, scope, 20_000, None).await;
+    let stored: Vec<u64> = (1..=LAST).filter(|n| !missing.contains(n)).collect();
+    for batch in stored.chunks(1_000) {
+        tenant.say(1, batch.iter().copied()).await;
+    }
+    again(|| walk_at_start(&*store.gaps, NOW)).await;
+    let expected = [
+        (1, 2, Voided),
+        (5_000, 5_000, Voided),
+        (10_000, 10_001, Voided),
+        (10_050, 10_050, Voided),
+        (LAST, 20_000, BlockLost),
+    ];
+    assert_eq!(gaps_of(&tenant, 1).await, expected);
 }

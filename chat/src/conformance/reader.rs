@@ -8,7 +8,7 @@ pub use windows::*;
 
 use super::fixture::{NOW, Store, Tenant, again, delete_chat, live, new_uid, number};
 use crate::model::{Fingerprint, Gap, GapCause, Message, MessageKey, Scope};
-use crate::ports::{Found, MessagePage, Stored, Window};
+use crate::ports::{Explanation, Found, MessagePage, Stored, Window};
 use futures::future::join_all;
 
 async fn page(tenant: &Tenant, chat: u64, window: Window, limit: u32) -> MessagePage {
@@ -35,7 +35,12 @@ async fn explain(tenant: &Tenant, chat: u64, gaps: &[(u64, u64)], through: u64) 
         })
         .collect();
     let scope = Scope::Messages(tenant.chat(chat));
-    again(|| tenant.store.gaps.explain(scope, &gaps, through)).await;
+    let explanations = [Explanation {
+        scope,
+        gaps,
+        through,
+    }];
+    again(|| tenant.store.gaps.explain(&explanations)).await;
 }
 
 pub async fn what_was_never_there_is_absent(store: Store) {

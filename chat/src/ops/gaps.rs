@@ -6,11 +6,13 @@
 use crate::error::Result;
 use crate::metrics;
 use crate::model::{Gap, GapCause, Millis, Number, Scope};
-use crate::ports::{GapLedger, Numbers, Subscriber, Watermark};
+use crate::ports::{Explanation, GapLedger, Numbers, Subscriber, Watermark};
 
 /// How long a number may be on its way before its absence means anything.
 pub const GRACE_MS: i64 = 10 * 60 * 1_000;
 const SCOPES: u32 = 500;
+/// Gaps noted in one transaction, about.
+const OPEN_GAPS: usize = 1_000;
 /// Numbers looked at in one step.
 const STEP: u32 = 10_000;
 
@@ -21,17 +23,18 @@ pub async fn pass(
     subscriber: &dyn Subscriber,
     now: Millis,
 ) -> Result<u64> {
-    let mut explained = 0;
+    let mut explanations = Explanations::for_ledger(ledger);
     let mut after = None;
     loop {
         let scopes = ledger.unexplained(after, SCOPES).await?;
         let Some(last) = scopes.last() else { break };
         after = Some(last.scope);
+        let mut seen = Vec::new();
         for watermark in &scopes {
             match watermark.seen {
                 Some((seen, at)) if now.get() - at.get() >= GRACE_MS => {
                     if subscriber.at_rest_since(at).await? {
-                        explained += explain(ledger, watermark, seen, false, now).await?;
+                        explain(&mut explanations, watermark, seen, false, now).await?;
                     }
                 }
                 Some(_) => {}
@@ -41,53 +44,105 @@ pub async fn pass(
                         .await?
                         .min(watermark.high);
                     if given > watermark.explained {
-                        ledger.mark_seen(watermark.scope, given, now).await?;
+                        seen.push((watermark.scope, given));
                     }
                 }
             }
         }
+        if !seen.is_empty() {
+            ledger.mark_seen(&seen, now).await?;
+        }
+        explanations.write().await?;
     }
     ledger.trim().await?;
-    Ok(explained)
+    Ok(explanations.numbers)
 }
 
 /// The walk of a process that has the store for itself and has given no number yet: nothing is on its
 /// way, so everything up to the end of each block can be explained at once.
 pub async fn walk_at_start(ledger: &dyn GapLedger, now: Millis) -> Result<u64> {
-    let mut explained = 0;
+    let mut explanations = Explanations::for_ledger(ledger);
     let mut after = None;
     loop {
         let scopes = ledger.unexplained(after, SCOPES).await?;
         let Some(last) = scopes.last() else {
-            return Ok(explained);
+            return Ok(explanations.numbers);
         };
         after = Some(last.scope);
         for watermark in &scopes {
-            explained += explain(ledger, watermark, watermark.high, true, now).await?;
+            explain(&mut explanations, watermark, watermark.high, true, now).await?;
         }
+        explanations.write().await?;
     }
 }
 
-/// Notes every missing number above the watermark up to `through`; returns how many. `blocks_are_over`:
-/// a run that reaches the end of the last block is the rest of a lost block.
+/// Explanations of many scopes share a transaction: there is one to be made for every chat in use.
+struct Explanations<'a> {
+    ledger: &'a dyn GapLedger,
+    open: Vec<Explanation>,
+    open_gaps: usize,
+    /// Explained and written so far.
+    numbers: u64,
+}
+
+impl<'a> Explanations<'a> {
+    fn for_ledger(ledger: &'a dyn GapLedger) -> Self {
+        Self {
+            ledger,
+            open: Vec::new(),
+            open_gaps: 0,
+            numbers: 0,
+        }
+    }
+
+    async fn add(&mut self, explanation: Explanation) -> Result<()> {
+        self.open_gaps += explanation.gaps.len();
+        self.open.push(explanation);
+        match self.open_gaps >= OPEN_GAPS {
+            true => self.write().await,
+            false => Ok(()),
+        }
+    }
+
+    async fn write(&mut self) -> Result<()> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        self.ledger.explain(&self.open).await?;
+        self.open_gaps = 0;
+        for Explanation { scope, gaps, .. } in self.open.drain(..) {
+            for gap in gaps {
+                let count = gap.to.get() - gap.from.get() + 1;
+                self.numbers += count;
+                metrics::number_gap(gap.cause, count);
+                tracing::info!(scope = kind(scope), from = %gap.from, to = %gap.to, cause = gap.cause.as_str(),
+                    "numbers were given and never stored");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Explains every missing number above the watermark up to `through`. `blocks_are_over`: a run that
+/// reaches the end of the last block is the rest of a lost block.
 async fn explain(
-    ledger: &dyn GapLedger,
+    explanations: &mut Explanations<'_>,
     watermark: &Watermark,
     through: u64,
     blocks_are_over: bool,
     now: Millis,
-) -> Result<u64> {
+) -> Result<()> {
     let Watermark {
         scope,
         high,
         explained,
         ..
     } = *watermark;
+    let ledger = explanations.ledger;
     let mut jumps = ledger.jumps(scope, explained, through).await?;
     if blocks_are_over {
         jumps.push(high);
     }
-    let mut numbers = 0;
     let mut from = explained;
     while from < through {
         let present = ledger.present(scope, from, through, STEP).await?;
@@ -97,21 +152,20 @@ async fn explain(
         } else {
             through
         };
-        let gaps: Vec<Gap> = holes(from, to, &present)
+        let gaps = holes(from, to, &present)
             .into_iter()
             .filter_map(|hole| gap(hole, &jumps, now))
             .collect();
-        ledger.explain(scope, &gaps, to).await?;
-        for gap in &gaps {
-            let count = gap.to.get() - gap.from.get() + 1;
-            numbers += count;
-            metrics::number_gap(gap.cause, count);
-            tracing::info!(scope = kind(scope), from = %gap.from, to = %gap.to, cause = gap.cause.as_str(),
-                "numbers were given and never stored");
-        }
+        explanations
+            .add(Explanation {
+                scope,
+                gaps,
+                through: to,
+            })
+            .await?;
         from = to;
     }
-    Ok(numbers)
+    Ok(())
 }
 
 /// Runs of numbers in `(lo, hi]` that are not in `present`.

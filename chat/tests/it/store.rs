@@ -105,6 +105,7 @@ promises!(upkeep:
 
 promises!(gaps:
     a_scope_is_unexplained_until_it_is_explained_to_its_end,
+    many_scopes_are_marked_and_explained_at_once,
     revisions_are_not_explained,
     scopes_are_walked_in_the_order_of_their_keys,
     rows_and_aliases_are_present_and_stubs_are_not,
@@ -118,4 +119,5 @@ promises!(gaps:
     after_a_pass_every_number_is_there_or_explained,
     the_walk_at_start_explains_everything_that_was_reserved,
     the_walk_at_start_spans_a_jump_of_a_million,
+    a_walk_over_many_stored_numbers_finds_each_gap,
 );

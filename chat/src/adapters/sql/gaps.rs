@@ -6,8 +6,9 @@ use super::statement::insert;
 use super::{Query, SqlStore, WriteTx};
 use crate::error::Result;
 use crate::model::{Gap, Millis, Number, Scope};
-use crate::ports::{GapLedger, Watermark};
+use crate::ports::{Explanation, GapLedger, Watermark};
 use async_trait::async_trait;
+use sqlx::any::AnyRow;
 
 /// Gaps looked at in one step of `trim`.
 const TRIM_GAPS: i64 = 1000;
@@ -44,9 +45,9 @@ impl GapLedger for SqlStore {
             .collect()
     }
 
-    async fn mark_seen(&self, scope: Scope, seen: u64, now: Millis) -> Result<()> {
+    async fn mark_seen(&self, seen: &[(Scope, u64)], now: Millis) -> Result<()> {
         let mut tx = self.begin_write().await?;
-        let outcome = mark_seen(&mut tx, scope, seen, now).await;
+        let outcome = mark_all_seen(&mut tx, seen, now).await;
         self.end_write(tx, outcome).await
     }
 
@@ -78,9 +79,9 @@ impl GapLedger for SqlStore {
         rows.iter().map(|row| Cursor::over(row).count()).collect()
     }
 
-    async fn explain(&self, scope: Scope, gaps: &[Gap], through: u64) -> Result<()> {
+    async fn explain(&self, explanations: &[Explanation]) -> Result<()> {
         let mut tx = self.begin_write().await?;
-        let outcome = explain(&mut tx, scope, gaps, through).await;
+        let outcome = explain_all(&mut tx, explanations).await;
         self.end_write(tx, outcome).await
     }
 
@@ -88,15 +89,52 @@ impl GapLedger for SqlStore {
         let mut trimmed = 0;
         let (mut scope, mut lo) = (String::new(), -1);
         loop {
-            let mut tx = self.begin_write().await?;
-            let outcome = trim_some(&mut tx, &scope, lo).await;
-            let (count, last) = self.end_write(tx, outcome).await?;
-            trimmed += count;
-            match last {
-                Some(last) => (scope, lo) = last,
-                None => return Ok(trimmed),
+            // Mostly no gap has come to life, and finding that out must not hold up writers.
+            let gaps = self.gaps_after(&scope, lo).await?;
+            let Some((last, gap)) = gaps.last() else {
+                return Ok(trimmed);
+            };
+            (scope, lo) = (last.key(), gap.from.as_i64());
+            for (scope, gap) in gaps {
+                let (from, to) = (gap.from.get() - 1, gap.to.get());
+                if !self.present(scope, from, to, 1).await?.is_empty() {
+                    let mut tx = self.begin_write().await?;
+                    let outcome = trim_one(&mut tx, scope, gap.from).await;
+                    trimmed += self.end_write(tx, outcome).await?;
+                }
             }
         }
+    }
+}
+
+/// scope, lo, hi, cause, noted_at.
+const GAP: &str = "SELECT scope, lo, hi, cause, noted_at FROM number_gaps";
+
+fn gap(row: &AnyRow) -> Result<(Scope, Gap)> {
+    let mut row = Cursor::over(row);
+    let key: String = row.get()?;
+    let scope = Scope::parse(&key).ok_or_else(|| super::decode::broken("a scope"))?;
+    let gap = Gap {
+        from: row.number()?,
+        to: row.number()?,
+        cause: row.cause()?,
+        noted_at: row.millis()?,
+    };
+    Ok((scope, gap))
+}
+
+impl SqlStore {
+    /// The rest of this scope's gaps, or else the next scopes'.
+    async fn gaps_after(&self, scope: &str, lo: i64) -> Result<Vec<(Scope, Gap)>> {
+        let same = format!("{GAP} WHERE scope = ? AND lo > ? ORDER BY lo LIMIT ?");
+        let bind = |query: Query| query.bind(scope.to_owned()).bind(lo).bind(TRIM_GAPS);
+        let mut rows = self.fetch_all(same, bind).await?;
+        if rows.is_empty() {
+            let next = format!("{GAP} WHERE scope > ? ORDER BY scope, lo LIMIT ?");
+            let bind = |query: Query| query.bind(scope.to_owned()).bind(TRIM_GAPS);
+            rows = self.fetch_all(next, bind).await?;
+        }
+        rows.iter().map(gap).collect()
     }
 }
 
@@ -141,6 +179,13 @@ async fn present_in(tx: &mut WriteTx, scope: Scope, lo: u64, hi: u64) -> Result<
     Ok(numbers)
 }
 
+async fn mark_all_seen(tx: &mut WriteTx, seen: &[(Scope, u64)], now: Millis) -> Result<()> {
+    for (scope, seen) in seen {
+        mark_seen(tx, *scope, *seen, now).await?;
+    }
+    Ok(())
+}
+
 async fn mark_seen(tx: &mut WriteTx, scope: Scope, seen: u64, now: Millis) -> Result<()> {
     let scope = scope.key();
     let sql = format!(
@@ -182,7 +227,20 @@ async fn mark_seen(tx: &mut WriteTx, scope: Scope, seen: u64, now: Millis) -> Re
     Ok(())
 }
 
-async fn explain(tx: &mut WriteTx, scope: Scope, gaps: &[Gap], through: u64) -> Result<()> {
+async fn explain_all(tx: &mut WriteTx, explanations: &[Explanation]) -> Result<()> {
+    for explanation in explanations {
+        explain(tx, explanation).await?;
+    }
+    Ok(())
+}
+
+async fn explain(tx: &mut WriteTx, explanation: &Explanation) -> Result<()> {
+    let Explanation {
+        scope,
+        gaps,
+        through,
+    } = explanation;
+    let (scope, through) = (*scope, *through);
     for gap in gaps {
         let stored = present_in(tx, scope, gap.from.get() - 1, gap.to.get()).await?;
         for gap in without(gap, &stored) {
@@ -268,50 +326,22 @@ async fn remove_stubs(tx: &mut WriteTx, scope: Scope, gap: &Gap) -> Result<()> {
     Ok(())
 }
 
-/// One step over the gaps after a position; returns where it ended, `None` at the end.
-async fn trim_some(tx: &mut WriteTx, scope: &str, lo: i64) -> Result<(u64, Option<(String, i64)>)> {
-    let sql = "SELECT scope, lo, hi, cause, noted_at FROM number_gaps \
-               WHERE scope > ? OR (scope = ? AND lo > ?) ORDER BY scope, lo LIMIT ?";
-    let rows = tx
-        .fetch_all(sql.to_owned(), |query| {
-            query
-                .bind(scope.to_owned())
-                .bind(scope.to_owned())
-                .bind(lo)
-                .bind(TRIM_GAPS)
-        })
-        .await?;
-    let mut trimmed = 0;
-    let mut last = None;
-    for row in &rows {
-        let mut row = Cursor::over(row);
-        let key: String = row.get()?;
-        let gap = Gap {
-            from: row.number()?,
-            to: row.number()?,
-            cause: row.cause()?,
-            noted_at: row.millis()?,
-        };
-        last = Some((key.clone(), gap.from.as_i64()));
-        let Some(scope) = Scope::parse(&key) else {
-            continue;
-        };
-        let stored = present_in(tx, scope, gap.from.get() - 1, gap.to.get()).await?;
-        if stored.is_empty() {
-            continue;
-        }
-        trimmed += stored.len() as u64;
-        let sql = "DELETE FROM number_gaps WHERE scope = ? AND lo = ?".to_owned();
-        tx.run(sql, |query| query.bind(key.clone()).bind(gap.from.as_i64()))
-            .await?;
-        for rest in without(&gap, &stored) {
-            insert_gap(tx, &key, &rest).await?;
-        }
+/// Cuts what is stored by now out of one gap; returns how many numbers.
+async fn trim_one(tx: &mut WriteTx, scope: Scope, from: Number) -> Result<u64> {
+    let key = scope.key();
+    let sql = format!("{GAP} WHERE scope = ? AND lo = ?{}", tx.dialect.lock);
+    let bind = |query: Query| query.bind(key.clone()).bind(from.as_i64());
+    let Some(row) = tx.fetch_optional(sql, bind).await? else {
+        return Ok(0);
+    };
+    let (_, gap) = gap(&row)?;
+    let stored = present_in(tx, scope, gap.from.get() - 1, gap.to.get()).await?;
+    let sql = "DELETE FROM number_gaps WHERE scope = ? AND lo = ?".to_owned();
+    tx.run(sql, bind).await?;
+    for rest in without(&gap, &stored) {
+        insert_gap(tx, &key, &rest).await?;
     }
-    Ok((
-        trimmed,
-        last.filter(|_| rows.len() as u64 == TRIM_GAPS.cast_unsigned()),
-    ))
+    Ok(stored.len() as u64)
 }
 
 /// The runs of a gap that are left when some of its numbers turned out to be stored.
