@@ -8,12 +8,14 @@ mod across;
 mod decode;
 mod dialect;
 mod gaps;
+mod purge;
 mod reader;
 mod sequences;
 mod sqlite;
 mod statement;
 mod tenants;
 mod upkeep;
+mod window;
 mod writer;
 
 pub use sqlite::{backup, open_sqlite};
