@@ -4,7 +4,7 @@ use e2e::checker::{Ending, Expectations, Kind, Op, Outcome, check};
 use e2e::client::Client;
 use e2e::ending::ending;
 use e2e::eventually::eventually;
-use e2e::load::{Load, Writer, writer_word};
+use e2e::load::{Load, Writer};
 use e2e::program::{Program, command};
 use e2e::seed::Seed;
 use futures::future::join_all;
@@ -118,8 +118,7 @@ impl UnderLoad {
 
 /// Panics when any promise was broken. Returns what the system said.
 pub(crate) async fn judge(client: &Client, history: &[Op], seed: Seed) -> Ending {
-    let words: Vec<String> = (0..CLIENTS).map(writer_word).collect();
-    let said = ending(client, history, &words).await;
+    let said = ending(client, history).await;
     let expectations = Expectations {
         stored_on_accept: true,
     };

@@ -15,25 +15,42 @@ const MAX_FOUND: u64 = 1_000;
 /// For an index that a kill left far behind.
 const INDEX_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What the system says about every scope of the history. `words`: each text in a chat has one of them,
-/// and none is in more than 1,000 texts of a chat.
-pub async fn ending(client: &Client, history: &[Op], words: &[String]) -> Ending {
-    let mut accepted: BTreeMap<&Scope, BTreeSet<u64>> = BTreeMap::new();
+/// What the system says about every scope of the history. Messages are searched for by their last
+/// words, of which none may be in more than 1,000 messages of a chat.
+pub async fn ending(client: &Client, history: &[Op]) -> Ending {
+    let mut asked: BTreeMap<&Scope, Asked> = BTreeMap::new();
     for op in history {
-        let numbers = accepted.entry(&op.scope).or_default();
+        let asked = asked.entry(&op.scope).or_default();
         if let (Kind::Create { .. }, Outcome::Ok { number, .. }) = (&op.kind, &op.outcome) {
-            numbers.insert(*number);
+            asked.accepted.insert(*number);
         }
+        let last_word = text_of(op).and_then(|text| text.rsplit(' ').next());
+        asked.words.extend(last_word);
     }
     let mut ending = Ending::default();
-    for (scope, accepted) in accepted {
-        let said = said(client, scope, accepted, words).await;
+    for (scope, asked) in asked {
+        let said = said(client, scope, asked).await;
         ending.scopes.insert(scope.clone(), said);
     }
     ending
 }
 
-async fn said(client: &Client, scope: &Scope, accepted: BTreeSet<u64>, words: &[String]) -> Said {
+/// What clients know of a scope.
+#[derive(Default)]
+struct Asked<'a> {
+    accepted: BTreeSet<u64>,
+    words: BTreeSet<&'a str>,
+}
+
+fn text_of(op: &Op) -> Option<&str> {
+    match &op.kind {
+        Kind::Create { content, .. } | Kind::Edit { content, .. } => Some(content),
+        Kind::Delete { .. } | Kind::Read { .. } | Kind::Count => None,
+    }
+}
+
+async fn said(client: &Client, scope: &Scope, asked: Asked<'_>) -> Said {
+    let Asked { accepted, words } = asked;
     let parent = client.get(&parent_of(scope)).await;
     if parent.status == 410 {
         return Said {
@@ -56,7 +73,7 @@ async fn said(client: &Client, scope: &Scope, accepted: BTreeSet<u64>, words: &[
     if scope.chat.is_some() {
         // Only chats have a list of gaps; of missing chats only the answers tell.
         gaps = listed_gaps(client, scope).await;
-        found = Some(found_in_time(client, scope, words, &rows).await);
+        found = Some(found_in_time(client, scope, &words, &rows).await);
     }
     Said {
         rows,
@@ -137,7 +154,7 @@ async fn listed_gaps(client: &Client, scope: &Scope) -> Vec<Gap> {
 async fn found_in_time(
     client: &Client,
     scope: &Scope,
-    words: &[String],
+    words: &BTreeSet<&str>,
     rows: &BTreeMap<u64, Row>,
 ) -> BTreeSet<u64> {
     let deadline = Instant::now() + INDEX_DEADLINE;
@@ -154,7 +171,7 @@ async fn found_in_time(
 async fn found_by(
     client: &Client,
     scope: &Scope,
-    words: &[String],
+    words: &BTreeSet<&str>,
     rows: &BTreeMap<u64, Row>,
 ) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();

@@ -109,11 +109,6 @@ impl Load {
 const TOLD_BY: Duration = Duration::from_millis(50);
 const NO_PANIC: &str = "nothing panics while holding this lock";
 
-/// The word that is in everything this client writes, and in nothing else.
-pub fn writer_word(client: u32) -> String {
-    format!("writer{client}")
-}
-
 /// One client with a chance and a memory of its own.
 pub struct Writer {
     pub load: Arc<Load>,
@@ -123,7 +118,7 @@ pub struct Writer {
     written: u64,
     /// Messages it knows to be accepted.
     messages: Vec<(Scope, u64)>,
-    /// Chats of its own, which nobody writes to.
+    /// Chats of its own, which nobody else writes to.
     own_chats: Vec<(Scope, u64)>,
 }
 
@@ -155,11 +150,30 @@ impl Writer {
     }
 
     async fn create_message(&mut self) {
-        let chat = self.dice.random_range(0..self.load.chats.len());
-        let scope = self.load.chats[chat].clone();
+        let scope = match self.dice.random_bool(0.1) {
+            true => self.own_chat(),
+            false => None,
+        };
+        let scope = scope.unwrap_or_else(|| {
+            let chat = self.dice.random_range(0..self.load.chats.len());
+            self.load.chats[chat].clone()
+        });
         if let Some(number) = self.create(&scope).await {
             self.messages.push((scope, number));
         }
+    }
+
+    /// It may be deleted by now.
+    fn own_chat(&mut self) -> Option<Scope> {
+        if self.own_chats.is_empty() {
+            return None;
+        }
+        let place = self.dice.random_range(0..self.own_chats.len());
+        let (chats, number) = &self.own_chats[place];
+        Some(Scope {
+            app: chats.app.clone(),
+            chat: Some(*number),
+        })
     }
 
     async fn create_chat(&mut self) {
@@ -238,11 +252,11 @@ impl Writer {
         Some(among[place].clone())
     }
 
-    /// Unlike anything else that is written in this run.
+    /// Unlike anything else that is written in this run; the last word says who wrote it.
     fn next_content(&mut self) -> String {
         self.written += 1;
         let (client, written) = (self.client, self.written);
-        format!("u{client}x{written} {}", writer_word(client))
+        format!("u{client}x{written} writer{client}")
     }
 
     /// Waits until the system is up, asks, and writes it down. None: the request was never sent.
