@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 const SEED: u64 = 20_251_121;
 const WORDS: usize = 2_000;
-const WORDS_IN_A_MESSAGE: usize = 13;
+const WORDS_IN_A_MESSAGE: usize = 11;
 const SYLLABLES: [&str; 32] = [
     "ba", "ren", "ti", "mol", "su", "kar", "ed", "win", "lo", "pas", "nu", "gri", "ver", "ol",
     "tam", "che", "dra", "is", "fen", "hul", "qui", "ze", "mar", "bo", "ster", "an", "ly", "pok",
