@@ -21,7 +21,7 @@ pub type Up = watch::Receiver<Option<Client>>;
 /// What all clients have in common.
 pub struct Load {
     /// The chats they write to, made before.
-    chats: Vec<Scope>,
+    pub chats: Vec<Scope>,
     /// They stop when this many creates were accepted.
     target: u64,
     accepted: AtomicU64,
