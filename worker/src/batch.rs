@@ -1,4 +1,4 @@
-//! How deliveries become batches: up to a number of them, or what came within a time.
+//! How deliveries become batches: what waits, and whoever is about to come again.
 
 use chat::ports::{Deliveries, Delivery};
 use futures::FutureExt;
@@ -9,32 +9,151 @@ use tokio::time::Instant;
 pub struct BatchLimits {
     /// Deliveries in one batch.
     pub size: usize,
-    /// How long a batch waits for more after its first delivery. Zero: whatever is there already, so
-    /// what arrives during one commit shares the next.
+    /// The longest a batch waits for as many deliveries as it may expect. Zero: whatever is there.
     pub linger: Duration,
     /// How long to rest after a batch, so that a steady stream shares its commits.
     pub pause: Duration,
 }
 
+/// The batch before: whoever was answered by it probably sends something again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    pub size: usize,
+    pub took: Duration,
+}
+
 /// The next batch; empty once the deliveries have ended. Dropping the future gives back what it holds.
-pub async fn next(deliveries: &mut dyn Deliveries, limits: BatchLimits) -> Vec<Delivery> {
+///
+/// Those who wait and those who were just answered would otherwise take turns for ever, in batches of
+/// half the size. So it waits until there are as many as both together, but no longer than a quarter of
+/// what the batch before took. One client alone never waits.
+pub async fn next(
+    deliveries: &mut dyn Deliveries,
+    limits: BatchLimits,
+    before: Before,
+) -> Vec<Delivery> {
     let mut batch = Vec::new();
-    let Some(first) = deliveries.next().await else {
-        return batch;
-    };
-    batch.push(first);
-    let deadline = Instant::now() + limits.linger;
-    while batch.len() < limits.size {
-        let next = match limits.linger.is_zero() {
-            true => deliveries.next().now_or_never(),
-            false => tokio::time::timeout_at(deadline, deliveries.next())
-                .await
-                .ok(),
-        };
-        match next.flatten() {
-            Some(delivery) => batch.push(delivery),
-            None => break,
+    take_waiting(deliveries, limits, &mut batch);
+    let expected = (batch.len() + before.size).min(limits.size);
+    if batch.is_empty() {
+        match deliveries.next().await {
+            Some(first) => batch.push(first),
+            None => return batch,
         }
     }
-    batch
+    let deadline = Instant::now() + (before.took / 4).min(limits.linger);
+    loop {
+        take_waiting(deliveries, limits, &mut batch);
+        if batch.len() >= expected {
+            return batch;
+        }
+        match tokio::time::timeout_at(deadline, deliveries.next()).await {
+            Ok(Some(delivery)) => batch.push(delivery),
+            Ok(None) | Err(_) => return batch,
+        }
+    }
+}
+
+fn take_waiting(deliveries: &mut dyn Deliveries, limits: BatchLimits, batch: &mut Vec<Delivery>) {
+    while batch.len() < limits.size {
+        match deliveries.next().now_or_never().flatten() {
+            Some(delivery) => batch.push(delivery),
+            None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use chat::error::{Error, Result};
+    use chat::event::{Command, Envelope, IndexRows, Origin, VERSION};
+    use chat::ports::{BuryReason, Settle};
+    use tokio::sync::mpsc;
+
+    const LIMITS: BatchLimits = BatchLimits {
+        size: 10,
+        linger: Duration::from_secs(60),
+        pause: Duration::ZERO,
+    };
+
+    struct Ignored;
+
+    #[async_trait]
+    impl Settle for Ignored {
+        async fn ack(self: Box<Self>) {}
+        async fn nack(self: Box<Self>, _why: Error) {}
+        async fn bury(self: Box<Self>, _reason: BuryReason, _detail: String) -> Result<()> {
+            Ok(())
+        }
+        fn abandoned(self: Box<Self>) {}
+    }
+
+    struct Channel(mpsc::UnboundedReceiver<Delivery>);
+
+    #[async_trait]
+    impl Deliveries for Channel {
+        async fn next(&mut self) -> Option<Delivery> {
+            self.0.recv().await
+        }
+        async fn cancel(&mut self) {
+            self.0.close();
+        }
+    }
+
+    fn delivery() -> Delivery {
+        let envelope = Envelope {
+            version: VERSION,
+            command: Command::IndexRows(IndexRows { rows: Vec::new() }),
+            origin: Origin::default(),
+        };
+        Delivery::new(Ok(envelope), 0, Box::new(Ignored))
+    }
+
+    /// How many are in a batch when some wait at first and others come once it is being gathered.
+    async fn gathered(waiting: usize, coming: usize, before: Before) -> usize {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let send = |sender: &mpsc::UnboundedSender<Delivery>| sender.send(delivery()).is_ok();
+        for _ in 0..waiting {
+            send(&sender);
+        }
+        let late = sender.clone();
+        tokio::spawn(async move {
+            for _ in 0..coming {
+                tokio::task::yield_now().await;
+                send(&late);
+            }
+        });
+        next(&mut Channel(receiver), LIMITS, before).await.len()
+    }
+
+    fn before(size: usize) -> Before {
+        Before {
+            size,
+            took: Duration::from_secs(60),
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_and_those_who_were_answered_share_a_batch() {
+        assert_eq!(gathered(3, 2, before(2)).await, 5);
+        assert_eq!(gathered(0, 4, before(2)).await, 2, "nobody else was there");
+        assert_eq!(gathered(3, 20, before(20)).await, LIMITS.size);
+    }
+
+    #[tokio::test]
+    async fn one_client_alone_never_waits() {
+        let batch = tokio::time::timeout(Duration::from_secs(10), gathered(0, 1, before(1)));
+        assert_eq!(batch.await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn who_does_not_come_again_is_waited_for_a_quarter_of_the_batch_before() {
+        let quick = Before {
+            size: 5,
+            took: Duration::from_millis(4),
+        };
+        assert_eq!(gathered(2, 0, quick).await, 2);
+    }
 }

@@ -29,15 +29,21 @@ pub async fn consume(
 ) -> Result<(), Error> {
     let mut deliveries = work.subscriber.consume(queue).await?;
     let mut backoff = Backoff::default();
+    let mut before = batch::Before::default();
     loop {
         let batch = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            batch = batch::next(&mut *deliveries, limits) => batch,
+            batch = batch::next(&mut *deliveries, limits, before) => batch,
         };
+        let (size, started) = (batch.len(), std::time::Instant::now());
         let wait = carry_out(&work, queue, batch, &mut backoff)
             .await
             .max(limits.pause);
+        before = batch::Before {
+            size,
+            took: started.elapsed(),
+        };
         if !wait.is_zero() {
             // A stop ends the wait, not the work.
             let _ = tokio::time::timeout(wait, stop.cancelled()).await;
@@ -45,7 +51,7 @@ pub async fn consume(
     }
     deliveries.cancel().await;
     loop {
-        let batch = batch::next(&mut *deliveries, limits).await;
+        let batch = batch::next(&mut *deliveries, limits, before).await;
         if batch.is_empty() {
             return Ok(());
         }

@@ -13,10 +13,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// What arrives during one commit shares the next: waiting longer would only add to every answer.
+/// What arrives during one commit shares the next.
 const STORE_BATCH: BatchLimits = BatchLimits {
     size: 500,
-    linger: Duration::ZERO,
+    linger: Duration::from_millis(3),
     pause: Duration::ZERO,
 };
 /// A delivery holds up to 1,000 keys; the pause lets a steady stream of messages share index commits.
