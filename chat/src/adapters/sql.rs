@@ -41,15 +41,6 @@ impl SqlStore {
         self.writes.close().await;
     }
 
-    /// Whether reading and writing work right now.
-    pub async fn ready(&self) -> Result<()> {
-        sqlx::query("SELECT 1")
-            .execute(&self.reads)
-            .await
-            .map_err(|error| self.error(error))?;
-        Ok(())
-    }
-
     fn error(&self, error: sqlx::Error) -> Error {
         (self.dialect.classify)(error)
     }
