@@ -1,7 +1,7 @@
 //! From the queue into the store and the index.
 //!
 //! A role chooses queues; every worker can carry out every command. `consume` turns deliveries into
-//! batches, hands them to the rules and settles each; `batch` and `retry` are pure; `upkeep` is what has
+//! batches, hands them to the rules and settles each; `batch` gathers, `retry` is pure; `upkeep` is what has
 //! to be done again and again.
 
 pub mod batch;
