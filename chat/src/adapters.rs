@@ -1,10 +1,18 @@
 //! What stands behind the ports. Only `backends.rs` names these.
 
+#[cfg(feature = "cluster")]
+pub mod elasticsearch;
+#[cfg(feature = "cluster")]
+pub mod endpoint;
 pub mod memory_limiter;
 pub mod memory_numbers;
 pub mod memory_queue;
 pub mod memory_search;
-#[cfg(feature = "embedded")]
+#[cfg(feature = "cluster")]
+pub mod rabbitmq;
+#[cfg(feature = "cluster")]
+pub mod redis;
+#[cfg(any(feature = "cluster", feature = "embedded"))]
 pub mod sql;
 #[cfg(feature = "embedded")]
 pub mod tantivy;

@@ -2,10 +2,10 @@
 //!
 //! One direction: a program calls `ops`, `ops` calls the traits in `ports`, an adapter calls its driver.
 //! Without features this crate contains no driver. `embedded` adds SQLite, an in-process queue and an
-//! index beside the database; `backends` is the only file that names adapters.
+//! index beside the database, `cluster` adds MySQL, Redis, RabbitMQ and Elasticsearch; `backends` is the only file that names adapters.
 
 pub mod adapters;
-#[cfg(feature = "embedded")]
+#[cfg(any(feature = "cluster", feature = "embedded"))]
 pub mod backends;
 pub mod clock;
 pub mod config;

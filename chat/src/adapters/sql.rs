@@ -11,6 +11,7 @@ mod gaps;
 mod purge;
 mod reader;
 mod sequences;
+#[cfg(feature = "embedded")]
 mod sqlite;
 mod statement;
 mod tenants;
@@ -18,6 +19,7 @@ mod upkeep;
 mod window;
 mod writer;
 
+#[cfg(feature = "embedded")]
 pub use sqlite::{backup, open_sqlite};
 
 use crate::error::{Error, Result};

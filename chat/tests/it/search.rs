@@ -32,26 +32,7 @@ macro_rules! promises {
     };
 }
 
-promises!(
-    what_was_put_is_found_and_told,
-    what_was_removed_is_found_and_told_nowhere,
-    a_lower_version_never_replaces_a_higher_one,
-    a_removal_can_be_followed_by_a_higher_version,
-    of_the_same_version_the_removal_stays,
-    one_batch_may_hold_a_message_many_times,
-    no_tenant_finds_what_another_wrote,
-    a_search_within_a_chat_stays_there,
-    author_and_time_narrow_a_search,
-    words_as_typed_come_before_longer_and_mistyped_ones,
-    among_equals_the_newer_comes_first,
-    pages_follow_one_another_without_gap_or_repetition,
-    hits_are_counted_to_a_thousand,
-    all_words_must_fit_and_no_exclusion_may,
-    every_script_and_emoji_is_found,
-    digests_are_told_page_by_page,
-    entries_are_told_page_by_page,
-    it_finds_exactly_what_the_rules_say,
-);
+chat::promises_of_search!(promises);
 
 fn chat(app: i64, number: u64) -> ChatKey {
     ChatKey {

@@ -1,0 +1,1 @@
+//! `Publisher` and `Subscriber` on RabbitMQ quorum queues (PROTOCOLS B and C).

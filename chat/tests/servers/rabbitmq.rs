@@ -1,0 +1,1 @@
+//! The promises of `Publisher` and `Subscriber` on RabbitMQ.
