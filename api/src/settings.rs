@@ -1,6 +1,6 @@
 //! What the HTTP side needs to know of the settings.
 
-use chat::config::{Auth, Settings};
+use chat::config::{Auth, Serving};
 use chat::ops::limits::Rates;
 
 #[derive(Clone, Debug)]
@@ -13,8 +13,8 @@ pub struct ApiSettings {
     pub cors_origins: Vec<String>,
 }
 
-impl From<&Settings> for ApiSettings {
-    fn from(settings: &Settings) -> Self {
+impl From<&Serving> for ApiSettings {
+    fn from(settings: &Serving) -> Self {
         Self {
             auth: settings.auth.clone(),
             rates: settings.rates,

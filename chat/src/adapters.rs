@@ -2,7 +2,6 @@
 
 #[cfg(feature = "cluster")]
 pub mod elasticsearch;
-#[cfg(feature = "cluster")]
 pub mod endpoint;
 pub mod memory_limiter;
 pub mod memory_numbers;

@@ -4,13 +4,13 @@
 
 use anyhow::{Context, Result, bail};
 use chat::backends::{self, database_file};
-use chat::config::Settings;
+use chat::config::Standalone;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Returns what to tell the person who asked. Works beside a running chat, so it takes no lock.
-pub(crate) async fn backup(settings: &Settings, file: &Path) -> Result<String> {
+pub(crate) async fn backup(settings: &Standalone, file: &Path) -> Result<String> {
     let data_dir = std::path::absolute(&settings.data_dir)?;
     let database = database_file(&data_dir);
     let (from, to) = (database.display(), file.display());

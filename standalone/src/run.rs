@@ -5,12 +5,13 @@
 //! then, so running out of time costs nothing but explained gaps.
 
 use crate::banner::banner;
-use crate::{lock, print};
+use crate::lock;
 use anyhow::{Context, Result};
 use api::{ApiSettings, ServeLimits};
 use chat::backends::{Embedded, EmbeddedSettings, open_embedded};
-use chat::config::{ADMIN_LISTEN, LISTEN, Settings};
+use chat::config::{ADMIN_LISTEN, LISTEN, Standalone};
 use chat::shutdown;
+use cli::print;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -23,15 +24,15 @@ const STOP_DEADLINE: Duration = Duration::from_millis(9_500);
 const ADMIN_CONNECTIONS: u32 = 64;
 
 /// Until a signal comes.
-pub(crate) async fn run(settings: &Settings) -> Result<()> {
+pub(crate) async fn run(settings: &Standalone) -> Result<()> {
     let stop = shutdown::on_signal().context("cannot wait for signals")?;
     let data_dir = std::path::absolute(&settings.data_dir)?;
     let _lock = lock::lock(&data_dir)?;
-    let api = listen(settings.listen, LISTEN).await?;
-    let admin = listen(settings.admin_listen, ADMIN_LISTEN).await?;
+    let api = listen(settings.serving.listen, LISTEN).await?;
+    let admin = listen(settings.process.admin_listen, ADMIN_LISTEN).await?;
     let embedded = open_embedded(&EmbeddedSettings {
         data_dir: data_dir.clone(),
-        number_block: settings.number_block,
+        number_block: settings.serving.number_block,
         max_pages: None,
     })
     .await
@@ -42,7 +43,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
         api.local_addr()?,
         admin.local_addr()?,
         &data_dir,
-        &settings.auth,
+        &settings.serving.auth,
     );
     if let Err(error) = print(&banner) {
         tracing::debug!(%error, "nobody reads standard output");
@@ -60,10 +61,10 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
     let router = api::router(
         embedded.ops.clone(),
         embedded.limiter.clone(),
-        ApiSettings::from(settings),
+        ApiSettings::from(&settings.serving),
     );
     let limits = ServeLimits {
-        max_connections: settings.max_connections,
+        max_connections: settings.serving.max_connections,
     };
     let served = tokio::spawn(api::serve(api, router, limits, stop.clone()));
 

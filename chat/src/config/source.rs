@@ -49,7 +49,7 @@ impl fmt::Display for Wrong {
     }
 }
 
-pub(super) struct Source<'a> {
+pub struct Source<'a> {
     lookup: Lookup<'a>,
     read_file: ReadFile<'a>,
     problems: Vec<Problem>,
@@ -136,13 +136,24 @@ impl<'a> Source<'a> {
         }
     }
 
+    pub(super) fn has_problem_with(&self, name: &str) -> bool {
+        let about = |problem: &Problem| {
+            problem
+                .variable
+                .strip_suffix("_FILE")
+                .unwrap_or(&problem.variable)
+                == name
+        };
+        self.problems.iter().any(about)
+    }
+
     fn text(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|text| !text.trim().is_empty())
     }
 
-    fn file(&self, path: &str) -> Result<String, String> {
+    pub(super) fn file(&self, path: &str) -> Result<String, String> {
         (self.read_file)(Path::new(path)).map_err(|error| format!("cannot read {path:?}: {error}"))
     }
 }
 
-const FILE_EXAMPLE: &str = "/run/secrets/admin-key";
+const FILE_EXAMPLE: &str = "/run/secrets/chat";

@@ -7,10 +7,10 @@ use std::path::Path;
 
 const KEY: &str = "a-key-that-nobody-guesses";
 
-fn read(set: &[(&str, &str)]) -> Result<Settings, Wrong> {
+fn read(set: &[(&str, &str)]) -> Result<Standalone, Wrong> {
     let set: BTreeMap<_, _> = set.iter().copied().collect();
     let lookup = |name: &str| set.get(name).map(|value| (*value).to_owned());
-    Settings::from_lookup(&lookup, &|path: &Path| match path.to_str() {
+    Standalone::from_lookup(&lookup, &|path: &Path| match path.to_str() {
         Some("/key") => Ok(format!("{KEY}\n")),
         Some("/short") => Ok("tell-nobody\n".to_owned()),
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
@@ -21,9 +21,9 @@ fn problems(set: &[(&str, &str)]) -> Vec<Problem> {
     read(set).unwrap_err().0
 }
 
-fn admin_key(settings: &Settings) -> &str {
+fn admin_key(settings: &Standalone) -> &str {
     use secrecy::ExposeSecret;
-    match &settings.auth {
+    match &settings.serving.auth {
         Auth::None => "",
         Auth::Keys { admin_key } => admin_key.expose_secret(),
     }
@@ -32,27 +32,31 @@ fn admin_key(settings: &Settings) -> &str {
 #[test]
 fn nothing_set_is_a_chat_on_loopback_without_keys() {
     let settings = read(&[]).unwrap();
-    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(settings.admin_listen.to_string(), "127.0.0.1:8081");
+    assert_eq!(settings.serving.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.process.admin_listen.to_string(), "127.0.0.1:8081");
     assert_eq!(settings.data_dir, Path::new("data"));
-    assert_eq!(settings.number_block, 256);
-    assert!(matches!(settings.auth, Auth::None));
-    assert_eq!(settings.rates, Rates::OFF);
-    assert_eq!(settings.log_format, LogFormat::Human);
-    assert!(settings.cors_origins.is_empty());
+    assert_eq!(settings.serving.number_block, 256);
+    assert!(matches!(settings.serving.auth, Auth::None));
+    assert_eq!(settings.serving.rates, Rates::OFF);
+    assert_eq!(settings.process.log_format, LogFormat::Human);
+    assert!(settings.serving.cors_origins.is_empty());
 }
 
 #[test]
 fn blank_is_not_set() {
     assert_eq!(
-        read(&[(LISTEN, ""), (LOG, "  ")]).unwrap().listen.port(),
+        read(&[(LISTEN, ""), (LOG, "  ")])
+            .unwrap()
+            .serving
+            .listen
+            .port(),
         8080
     );
 }
 
 #[test]
 fn every_example_in_the_table_is_accepted() {
-    for variable in VARIABLES {
+    for variable in Program::Standalone.variables() {
         let mut set = vec![(variable.name, variable.example)];
         if variable.name == AUTH_MODE {
             set.push((ADMIN_KEY, KEY));
@@ -245,11 +249,11 @@ fn limits_are_on_where_strangers_may_knock() {
         (ADMIN_KEY, KEY),
     ];
     assert_eq!(
-        read(&public).unwrap().rates,
+        read(&public).unwrap().serving.rates,
         Rates::parse(PUBLIC_RATES).unwrap()
     );
     let off = [&public[..], &[(RATE_LIMIT, "off")]].concat();
-    assert_eq!(read(&off).unwrap().rates, Rates::OFF);
+    assert_eq!(read(&off).unwrap().serving.rates, Rates::OFF);
 }
 
 #[test]

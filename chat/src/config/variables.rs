@@ -16,7 +16,42 @@ pub struct Variable {
     /// Secrets are never printed, have no flag (arguments are visible to every user of a machine),
     /// and can be read from the file that `<name>_FILE` names.
     pub secret: bool,
+    /// Who reads it.
+    pub programs: &'static [Program],
 }
+
+/// The programs that have settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    Standalone,
+    Api,
+    Worker,
+}
+
+impl Program {
+    pub const ALL: [Self; 3] = [Self::Standalone, Self::Api, Self::Worker];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standalone => "chat-standalone",
+            Self::Api => "chat-api",
+            Self::Worker => "chat-worker",
+        }
+    }
+
+    /// Its settings, in the order people read them.
+    pub fn variables(self) -> impl Iterator<Item = &'static Variable> {
+        VARIABLES
+            .iter()
+            .filter(move |variable| variable.programs.contains(&self))
+    }
+}
+
+const EVERYWHERE: &[Program] = &Program::ALL;
+const ALONE: &[Program] = &[Program::Standalone];
+const SERVING: &[Program] = &[Program::Standalone, Program::Api];
+const CLUSTER: &[Program] = &[Program::Api, Program::Worker];
+const API: &[Program] = &[Program::Api];
 
 /// What holds when nobody sets a variable.
 #[derive(Debug)]
@@ -30,6 +65,7 @@ pub enum Default {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     Addresses,
+    Servers,
     Data,
     Access,
     Limits,
@@ -37,8 +73,9 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Addresses,
+        Self::Servers,
         Self::Data,
         Self::Access,
         Self::Limits,
@@ -48,6 +85,7 @@ impl Group {
     pub fn title(self) -> &'static str {
         match self {
             Self::Addresses => "Addresses",
+            Self::Servers => "Servers",
             Self::Data => "Data",
             Self::Access => "Access",
             Self::Limits => "Limits",
@@ -58,6 +96,16 @@ impl Group {
 
 pub const LISTEN: &str = "CHAT_LISTEN";
 pub const ADMIN_LISTEN: &str = "CHAT_ADMIN_LISTEN";
+pub const MYSQL_URL: &str = "CHAT_MYSQL_URL";
+pub const REDIS_URL: &str = "CHAT_REDIS_URL";
+pub const RABBITMQ_URL: &str = "CHAT_RABBITMQ_URL";
+pub const RABBITMQ_MANAGEMENT_URL: &str = "CHAT_RABBITMQ_MANAGEMENT_URL";
+pub const ELASTICSEARCH_URL: &str = "CHAT_ELASTICSEARCH_URL";
+pub const TLS_CA_FILE: &str = "CHAT_TLS_CA_FILE";
+pub const TLS_INSECURE: &str = "CHAT_TLS_INSECURE";
+pub const KEY_PREFIX: &str = "CHAT_KEY_PREFIX";
+pub const NUMBERING: &str = "CHAT_NUMBERING";
+pub const EXPECTED_REPLICAS: &str = "CHAT_EXPECTED_REPLICAS";
 pub const DATA_DIR: &str = "CHAT_DATA_DIR";
 pub const NUMBER_BLOCK: &str = "CHAT_NUMBER_BLOCK";
 pub const FOLD_INTERVAL_MS: &str = "CHAT_FOLD_INTERVAL_MS";
@@ -83,6 +131,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "127.0.0.1:9000",
         help: "Where the API answers. Port 0 takes a free one.",
         secret: false,
+        programs: SERVING,
     },
     Variable {
         name: ADMIN_LISTEN,
@@ -92,6 +141,97 @@ pub const VARIABLES: &[Variable] = &[
         example: "127.0.0.1:9001",
         help: "Where /livez, /readyz and /metrics answer. Keep it away from strangers.",
         secret: false,
+        programs: EVERYWHERE,
+    },
+    Variable {
+        name: MYSQL_URL,
+        flag: "mysql-url-file",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "mysql://chat:PASSWORD@mysql:3306/chat",
+        help: "The database: MySQL 8.0 or later, or MariaDB 10.6 or later. Required.",
+        secret: true,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: RABBITMQ_URL,
+        flag: "rabbitmq-url-file",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "amqps://chat:PASSWORD@rabbitmq:5671/chat",
+        help: "The broker, RabbitMQ 3.10 or later; the path is the virtual host. Required.",
+        secret: true,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: RABBITMQ_MANAGEMENT_URL,
+        flag: "rabbitmq-management-url-file",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "https://chat:PASSWORD@rabbitmq:15671",
+        help: "The broker's management API, which tells whether queues are at rest. Unset: numbers that were given and never stored stay unexplained.",
+        secret: true,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: REDIS_URL,
+        flag: "redis-url-file",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "rediss://chat:PASSWORD@redis:6379",
+        help: "Redis 7 or later, or Valkey: numbers, idempotency keys, rate limits. Required unless CHAT_NUMBERING=mysql. Everything in it may be deleted at any moment.",
+        secret: true,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: ELASTICSEARCH_URL,
+        flag: "elasticsearch-url-file",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "https://chat:PASSWORD@elasticsearch:9200",
+        help: "The search engine, Elasticsearch 8 or 9. Required.",
+        secret: true,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: TLS_CA_FILE,
+        flag: "tls-ca-file",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "/etc/chat/ca.pem",
+        help: "Certificates (PEM) of the authorities that sign the servers' certificates. Unset: those the system trusts.",
+        secret: false,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: TLS_INSECURE,
+        flag: "tls-insecure",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "mysql,redis",
+        help: "Servers that may be reached without TLS, so that passwords and messages can be read on the way: mysql, rabbitmq, redis, elasticsearch, separated by commas. Unset: none.",
+        secret: false,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: KEY_PREFIX,
+        flag: "key-prefix",
+        group: Group::Servers,
+        default: Default::Value("chat"),
+        example: "acme",
+        help: "What the names of this system's keys in Redis and of its search index start with. 1 to 40 of a-z, 0-9, hyphen and underscore, a letter first.",
+        secret: false,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: NUMBERING,
+        flag: "numbering",
+        group: Group::Servers,
+        default: Default::Value("redis"),
+        example: "mysql",
+        help: "Where numbers are counted: redis (fast), or mysql (one row for each, needs no Redis). All processes of a system say the same.",
+        secret: false,
+        programs: CLUSTER,
     },
     Variable {
         name: DATA_DIR,
@@ -101,6 +241,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "/var/lib/chat",
         help: "The directory of the database and the index, made if it is missing. One process at a time.",
         secret: false,
+        programs: ALONE,
     },
     Variable {
         name: NUMBER_BLOCK,
@@ -110,6 +251,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "1000",
         help: "How many numbers of a chat are reserved at once; a kill leaves at most that many unused. 1 to 100000.",
         secret: false,
+        programs: SERVING,
     },
     Variable {
         name: FOLD_INTERVAL_MS,
@@ -119,6 +261,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "5000",
         help: "Milliseconds between two passes that fold the ledger into the counts, which are exact in between as well. 10 to 3600000.",
         secret: false,
+        programs: ALONE,
     },
     Variable {
         name: AUTH_MODE,
@@ -128,6 +271,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "keys",
         help: "none: everything is open, for loopback addresses only. keys: every request needs an application's key or the admin key.",
         secret: false,
+        programs: SERVING,
     },
     Variable {
         name: ADMIN_KEY,
@@ -137,6 +281,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "at-least-16-random-characters",
         help: "The key that may create and list applications; needed where the mode is keys. 16 to 255 printable ASCII characters.",
         secret: true,
+        programs: SERVING,
     },
     Variable {
         name: TRUSTED_PROXIES,
@@ -146,6 +291,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "1",
         help: "How many proxies in front of the API add the address they see to X-Forwarded-For. 0: the header is ignored. 0 to 10.",
         secret: false,
+        programs: SERVING,
     },
     Variable {
         name: CORS_ORIGINS,
@@ -155,6 +301,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "https://app.example.com,http://localhost:3000",
         help: "Origins whose pages may call the API, separated by commas. Unset: none.",
         secret: false,
+        programs: SERVING,
     },
     Variable {
         name: RATE_LIMIT,
@@ -164,6 +311,17 @@ pub const VARIABLES: &[Variable] = &[
         example: PUBLIC_RATES,
         help: "Requests a second for each application and for each client address: off, or rates for all requests (general) and for those that create something (create). Twice the rate may come at once.",
         secret: false,
+        programs: SERVING,
+    },
+    Variable {
+        name: EXPECTED_REPLICAS,
+        flag: "expected-replicas",
+        group: Group::Limits,
+        default: Default::Value("1"),
+        example: "4",
+        help: "How many processes serve the API: while Redis is away, each lets its share of the rate limits through. 1 to 1000.",
+        secret: false,
+        programs: API,
     },
     Variable {
         name: MAX_CONNECTIONS,
@@ -173,6 +331,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "5000",
         help: "Connections to the API at the same time; more wait until one closes. 1 to 100000.",
         secret: false,
+        programs: SERVING,
     },
     Variable {
         name: LOG,
@@ -182,6 +341,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "debug,hyper=info",
         help: "What is logged: a level (error, warn, info, debug, trace), or target=level pairs separated by commas.",
         secret: false,
+        programs: EVERYWHERE,
     },
     Variable {
         name: LOG_FORMAT,
@@ -191,6 +351,7 @@ pub const VARIABLES: &[Variable] = &[
         example: "json",
         help: "human or json, one line for each event on standard error.",
         secret: false,
+        programs: EVERYWHERE,
     },
 ];
 
