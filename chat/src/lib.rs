@@ -5,7 +5,6 @@
 //! index beside the database, `cluster` adds MySQL, Redis, RabbitMQ and Elasticsearch; `backends` is the only file that names adapters.
 
 pub mod adapters;
-#[cfg(any(feature = "cluster", feature = "embedded"))]
 pub mod backends;
 pub mod clock;
 pub mod config;

@@ -9,7 +9,7 @@ mod chats;
 pub mod counts;
 mod find;
 pub mod gaps;
-mod health;
+pub mod health;
 pub mod index;
 pub mod limits;
 mod messages;
@@ -19,7 +19,6 @@ pub mod search;
 pub use applications::{CreatedApplication, Credential, Key};
 pub use chats::{ChatEdit, NewChat};
 pub use find::{FoundMessage, SearchInput, SearchPage};
-pub use health::Part;
 pub use messages::{MessageEdit, MessageStatus, NewMessage, Status};
 
 use crate::ports::{AcrossTenants, Numbers, Publisher, Reader, Search, Sequences, Tenants};
@@ -53,6 +52,11 @@ pub enum Presence<T> {
 }
 
 impl Ops {
+    /// How whoever holds every port itself is asked whether it works.
+    pub fn health(&self) -> health::Health {
+        health::Health::of_all(&self.ports)
+    }
+
     pub fn new(ports: Ports) -> Self {
         Self {
             ports,

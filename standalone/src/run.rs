@@ -37,7 +37,12 @@ pub(crate) async fn run(settings: &Standalone) -> Result<()> {
     })
     .await
     .with_context(|| format!("cannot open the data in {}", data_dir.display()))?;
-    let worker = worker::start(&embedded, UpkeepSettings::every(settings.fold_interval)).await?;
+    let worker = worker::start(
+        &embedded.work,
+        &embedded.dirty,
+        UpkeepSettings::every(settings.fold_interval),
+    )
+    .await?;
 
     let banner = banner(
         api.local_addr()?,
@@ -52,7 +57,7 @@ pub(crate) async fn run(settings: &Standalone) -> Result<()> {
     let stop_admin = CancellationToken::new();
     let admin = tokio::spawn(api::serve(
         admin,
-        api::admin_router(embedded.ops.clone()),
+        api::admin_router(embedded.ops.health()),
         ServeLimits {
             max_connections: ADMIN_CONNECTIONS,
         },

@@ -22,34 +22,35 @@ pub struct Before {
     pub took: Duration,
 }
 
-/// The next batch; empty once the deliveries have ended. Dropping the future gives back what it holds.
+/// Fills `batch`; it stays empty once the deliveries have ended. What is in it when the future is dropped
+/// stays there.
 ///
 /// Those who wait and those who were just answered would otherwise take turns for ever, in batches of
 /// half the size. So it waits until there are as many as both together, but no longer than a quarter of
 /// what the batch before took. One client alone never waits.
-pub async fn next(
+pub async fn gather(
     deliveries: &mut dyn Deliveries,
     limits: BatchLimits,
     before: Before,
-) -> Vec<Delivery> {
-    let mut batch = Vec::new();
-    take_waiting(deliveries, limits, &mut batch);
+    batch: &mut Vec<Delivery>,
+) {
+    take_waiting(deliveries, limits, batch);
     let expected = (batch.len() + before.size).min(limits.size);
     if batch.is_empty() {
         match deliveries.next().await {
             Some(first) => batch.push(first),
-            None => return batch,
+            None => return,
         }
     }
     let deadline = Instant::now() + (before.took / 4).min(limits.linger);
     loop {
-        take_waiting(deliveries, limits, &mut batch);
+        take_waiting(deliveries, limits, batch);
         if batch.len() >= expected {
-            return batch;
+            return;
         }
         match tokio::time::timeout_at(deadline, deliveries.next()).await {
             Ok(Some(delivery)) => batch.push(delivery),
-            Ok(None) | Err(_) => return batch,
+            Ok(None) | Err(_) => return,
         }
     }
 }
@@ -125,7 +126,9 @@ mod tests {
                 send(&late);
             }
         });
-        next(&mut Channel(receiver), LIMITS, before).await.len()
+        let mut batch = Vec::new();
+        gather(&mut Channel(receiver), LIMITS, before, &mut batch).await;
+        batch.len()
     }
 
     fn before(size: usize) -> Before {
@@ -146,6 +149,18 @@ mod tests {
     async fn one_client_alone_never_waits() {
         let batch = tokio::time::timeout(Duration::from_secs(10), gathered(0, 1, before(1)));
         assert_eq!(batch.await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn gathering_that_is_given_up_leaves_the_batch_to_be_finished() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        assert!(sender.send(delivery()).is_ok());
+        let mut channel = Channel(receiver);
+        let mut batch = Vec::new();
+        let gathering = gather(&mut channel, LIMITS, before(5), &mut batch);
+        let given_up = tokio::time::timeout(Duration::from_millis(1), gathering).await;
+        assert!(given_up.is_err(), "it waits for four more");
+        assert_eq!(batch.len(), 1);
     }
 
     #[tokio::test]

@@ -1,14 +1,17 @@
 //! Everything a worker does in one process, started together and stopped in order.
 
 use crate::batch::BatchLimits;
-use crate::consume::consume;
+use crate::consume::{Consuming, consume};
+use crate::retry::Backoff;
 use crate::supervise::supervise;
 use crate::upkeep::{self, UpkeepSettings};
-use chat::backends::{Embedded, Work};
+use chat::adapters::memory_queue::DirtyKeys;
+use chat::backends::Work;
 use chat::clock;
 use chat::error::Error;
 use chat::event::Queue;
 use chat::ops::gaps;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,11 +22,34 @@ const STORE_BATCH: BatchLimits = BatchLimits {
     linger: Duration::from_millis(3),
     pause: Duration::ZERO,
 };
+/// In one process a publisher waits for each delivery.
+const STORE_AT_ONCE: Consuming = Consuming {
+    limits: STORE_BATCH,
+    hold: Duration::ZERO,
+};
 /// A delivery holds up to 1,000 keys; the pause lets a steady stream of messages share index commits.
-const INDEX_BATCH: BatchLimits = BatchLimits {
-    size: 10,
-    linger: Duration::ZERO,
-    pause: Duration::from_millis(250),
+const INDEX_AT_ONCE: Consuming = Consuming {
+    limits: BatchLimits {
+        size: 10,
+        linger: Duration::ZERO,
+        pause: Duration::from_millis(250),
+    },
+    hold: Duration::ZERO,
+};
+/// A third of the time after which a broker takes deliveries away that nobody acknowledged
+/// (<https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout>).
+const HOLD: Duration = Duration::from_secs(10 * 60);
+const STORE_FROM_BROKER: Consuming = Consuming {
+    limits: STORE_BATCH,
+    hold: HOLD,
+};
+const INDEX_FROM_BROKER: Consuming = Consuming {
+    limits: BatchLimits {
+        size: 50,
+        linger: Duration::ZERO,
+        pause: Duration::from_millis(100),
+    },
+    hold: HOLD,
 };
 
 type Task = JoinHandle<Result<(), Error>>;
@@ -34,13 +60,18 @@ pub struct Running {
     stop: CancellationToken,
     storing: Vec<Task>,
     background: Vec<Task>,
-    indexing: Task,
+    indexing: Option<Task>,
 }
 
-/// Explains what a crash left behind, then starts consuming, folding, purging and indexing. Must be
-/// called before the first request is let in.
-pub async fn start(embedded: &Embedded, settings: UpkeepSettings) -> Result<Running, Error> {
-    let explained = gaps::walk_at_start(&*embedded.work.gaps, clock::now()).await?;
+/// Explains what a crash left behind, then starts consuming, folding, purging and indexing: everything, for
+/// a process that is alone on its store. Must be called before the first request is let in. `dirty` are the
+/// keys that wait for the index.
+pub async fn start(
+    work: &Work,
+    dirty: &Arc<DirtyKeys>,
+    settings: UpkeepSettings,
+) -> Result<Running, Error> {
+    let explained = gaps::walk_at_start(&*work.gaps, clock::now()).await?;
     if explained > 0 {
         tracing::warn!(
             numbers = explained,
@@ -48,56 +79,86 @@ pub async fn start(embedded: &Embedded, settings: UpkeepSettings) -> Result<Runn
         );
     }
     let (stop, stop_indexing) = (CancellationToken::new(), CancellationToken::new());
-    let work = &embedded.work;
     let storing = [Queue::Chats, Queue::Messages]
-        .map(|queue| keep_consuming(work, queue, STORE_BATCH, &stop));
+        .map(|queue| keep_consuming(work, queue, STORE_AT_ONCE, &stop));
+    let dirty = dirty.clone();
     let background = vec![
-        keep_up("fold_and_purge", embedded, &stop, move |embedded, stop| {
-            upkeep::fold_and_purge(embedded, settings, stop)
+        keep_up("fold_and_purge", work, &stop, move |work, stop| {
+            upkeep::fold_and_purge(work, settings, stop)
         }),
-        keep_up("explain_gaps", embedded, &stop, move |embedded, stop| {
-            upkeep::explain_gaps(embedded, settings, stop)
+        keep_up("explain_gaps", work, &stop, move |work, stop| {
+            upkeep::explain_gaps(work, settings, stop)
         }),
-        keep_up("audit_counts", embedded, &stop, move |embedded, stop| {
-            upkeep::audit_counts(embedded, settings, stop)
+        keep_up("audit_counts", work, &stop, move |work, stop| {
+            upkeep::audit_counts(work, settings, stop)
         }),
-        keep_up("compare_index", embedded, &stop, upkeep::compare_index),
+        keep_up("compare_index", work, &stop, move |work, stop| {
+            upkeep::compare_index(work, dirty.clone(), stop)
+        }),
     ];
-    let indexing = keep_consuming(work, Queue::Indexing, INDEX_BATCH, &stop_indexing);
+    let indexing = keep_consuming(work, Queue::Indexing, INDEX_AT_ONCE, &stop_indexing);
     Ok(Running {
         stop_indexing,
         stop,
         storing: storing.into(),
         background,
-        indexing,
+        indexing: Some(indexing),
     })
+}
+
+/// Starts consuming these queues of a broker, beside any number of other processes that do the same.
+pub fn start_roles(work: &Work, queues: &[Queue]) -> Running {
+    let (stop, stop_indexing) = (CancellationToken::new(), CancellationToken::new());
+    let storing = queues.iter().filter(|queue| **queue != Queue::Indexing);
+    let storing = storing.map(|queue| keep_consuming(work, *queue, STORE_FROM_BROKER, &stop));
+    let storing = storing.collect();
+    let indexing = queues
+        .contains(&Queue::Indexing)
+        .then(|| keep_consuming(work, Queue::Indexing, INDEX_FROM_BROKER, &stop_indexing));
+    Running {
+        stop_indexing,
+        stop,
+        storing,
+        background: Vec::new(),
+        indexing,
+    }
 }
 
 fn keep_consuming(
     work: &Work,
     queue: Queue,
-    limits: BatchLimits,
+    consuming: Consuming,
     stop: &CancellationToken,
 ) -> Task {
     let (work, stop) = (work.clone(), stop.clone());
     tokio::spawn(async move {
-        let start = || consume(work.clone(), queue, limits, stop.clone());
-        supervise(queue.name(), stop.clone(), start).await?
+        let mut backoff = Backoff::default();
+        loop {
+            let start = || consume(work.clone(), queue, consuming, stop.clone());
+            match supervise(queue.name(), stop.clone(), start).await? {
+                Ok(()) => return Ok(()),
+                Err(error) if stop.is_cancelled() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(queue = queue.name(), %error, "cannot consume; it is tried again");
+                    let _ = tokio::time::timeout(backoff.failed(), stop.cancelled()).await;
+                }
+            }
+        }
     })
 }
 
 fn keep_up<F>(
     name: &'static str,
-    embedded: &Embedded,
+    work: &Work,
     stop: &CancellationToken,
-    task: impl Fn(Embedded, CancellationToken) -> F + Send + Sync + 'static,
+    task: impl Fn(Work, CancellationToken) -> F + Send + Sync + 'static,
 ) -> Task
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let (embedded, stop) = (embedded.clone(), stop.clone());
+    let (work, stop) = (work.clone(), stop.clone());
     tokio::spawn(async move {
-        let start = || task(embedded.clone(), stop.clone());
+        let start = || task(work.clone(), stop.clone());
         supervise(name, stop.clone(), start).await
     })
 }
@@ -111,7 +172,10 @@ impl Running {
             outcome = outcome.and(ended(task).await);
         }
         self.stop_indexing.cancel();
-        outcome.and(ended(self.indexing).await)
+        match self.indexing {
+            Some(indexing) => outcome.and(ended(indexing).await),
+            None => outcome,
+        }
     }
 }
 

@@ -7,25 +7,25 @@ use axum::extract::{RawQuery, State};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use chat::ops::Ops;
+use chat::ops::health::{Health, ready};
 use http::{HeaderValue, StatusCode, header};
 use std::fmt::Write;
 
 /// `GET /livez`, `/readyz`, `/metrics`, to be served where only operators reach it.
-pub fn admin_router(ops: Ops) -> Router {
+pub fn admin_router(health: Health) -> Router {
     Router::new()
         .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(readiness))
         .route("/metrics", get(metrics))
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(map_response(as_problem))
-        .with_state(ops)
+        .with_state(health)
 }
 
 /// 503 while a part is not ready. With `?verbose`, a line for each part.
-async fn ready(State(ops): State<Ops>, RawQuery(query): RawQuery) -> Response {
-    let parts = ops.parts().await;
-    let ready = parts.iter().all(|part| part.ok);
+async fn readiness(State(health): State<Health>, RawQuery(query): RawQuery) -> Response {
+    let parts = health.parts().await;
+    let ready = ready(&parts);
     let mut text = String::new();
     if query.is_some_and(|query| {
         query
@@ -33,7 +33,12 @@ async fn ready(State(ops): State<Ops>, RawQuery(query): RawQuery) -> Response {
             .any(|name| name == "verbose" || name.starts_with("verbose="))
     }) {
         for part in &parts {
-            let sign = if part.ok { '+' } else { '-' };
+            let sign = match (part.ok, part.needed) {
+                (true, _) => '+',
+                (false, true) => '-',
+                // It is away, and this program goes on without it.
+                (false, false) => '!',
+            };
             // Writing to a String cannot fail.
             let _ = writeln!(text, "[{sign}] {}: {}", part.name, part.detail);
         }
@@ -53,9 +58,9 @@ async fn ready(State(ops): State<Ops>, RawQuery(query): RawQuery) -> Response {
         .into_response()
 }
 
-async fn metrics(State(ops): State<Ops>) -> Response {
+async fn metrics(State(health): State<Health>) -> Response {
     // Asking the parts is what records whether they are ready.
-    ops.parts().await;
+    health.parts().await;
     (
         [(
             header::CONTENT_TYPE,

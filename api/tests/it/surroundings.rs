@@ -125,7 +125,7 @@ async fn admin(system: &System, method: Method, path: &str) -> (u16, String, Str
         .uri(path)
         .body(Body::empty())
         .unwrap();
-    let response = api::admin_router(system.embedded.ops.clone())
+    let response = api::admin_router(system.embedded.ops.health())
         .oneshot(request)
         .await
         .unwrap();

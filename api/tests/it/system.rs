@@ -57,9 +57,13 @@ impl System {
             max_pages: None,
         };
         let embedded = open_embedded(&backends).await.unwrap();
-        let running = worker::start(&embedded, UpkeepSettings::every(Duration::from_millis(100)))
-            .await
-            .unwrap();
+        let running = worker::start(
+            &embedded.work,
+            &embedded.dirty,
+            UpkeepSettings::every(Duration::from_millis(100)),
+        )
+        .await
+        .unwrap();
         let router = api::router(
             embedded.ops.clone(),
             Arc::new(MemoryLimiter::default()),

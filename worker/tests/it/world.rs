@@ -39,7 +39,7 @@ impl World {
         };
         let mut embedded = open_embedded(&settings).await.unwrap();
         change(&mut embedded);
-        let running = worker::start(&embedded, UpkeepSettings::every(FOLD))
+        let running = worker::start(&embedded.work, &embedded.dirty, UpkeepSettings::every(FOLD))
             .await
             .unwrap();
         Self { embedded, running }
