@@ -10,7 +10,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run test check bench demo fmt lint no-drivers licences
+.PHONY: help run test check bench demo stack-up stack-down fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -52,3 +52,9 @@ bench: ## measure throughput, latency and memory against baselines; minutes
 
 demo: ## import real text found on this machine and search it
 	PROFILE=$(PROFILE) tests/demo/run.sh
+
+stack-up: ## start MySQL, MariaDB, Redis, RabbitMQ and Elasticsearch; addresses in target/stack.env
+	@tests/services/up
+
+stack-down: ## end what stack-up started, and remove its data
+	@tests/services/down
