@@ -14,6 +14,7 @@ pub mod index;
 pub mod limits;
 mod messages;
 pub mod persist;
+pub mod reindex;
 pub mod search;
 
 pub use applications::{CreatedApplication, Credential, Key};

@@ -15,6 +15,8 @@ use crate::model::{
 use crate::ops::search::Query;
 use crate::rows::{Counted, Existing, Keys, Plan};
 use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
 
 // ---------------------------------------------------------------------------------------------- tenants
 
@@ -502,6 +504,38 @@ pub trait Search: Send + Sync {
     /// What the index holds of a chat, by number above `after`.
     async fn entries(&self, chat: ChatKey, after: u64, limit: u32) -> Result<Vec<IndexEntry>>;
     async fn ready(&self) -> Result<()>;
+}
+
+/// Building an index anew beside the one in use, while everybody goes on reading and writing. Every method
+/// may be repeated after a crash and called by many at once.
+#[async_trait]
+pub trait Rebuild: Send + Sync {
+    /// The index that is being built; a new, empty one if none is.
+    async fn begin(&self) -> Result<NewIndex>;
+    /// From so long after `begin` on, whoever reads a row and then writes it to `Search` has written it to
+    /// the new index too.
+    fn lead(&self) -> Duration;
+    /// From now on the new index of this name is the one in use, for everybody at once, and counts as
+    /// filled. `Conflict` when it is not the one that is being built: somebody finished it or gave it up.
+    async fn finish(&self, name: &str) -> Result<()>;
+    /// Removes the index that is being built, if there is one.
+    async fn give_up(&self) -> Result<()>;
+    /// Removes indices that have been out of use for a day. Their day begins when this first sees them.
+    async fn sweep(&self, now: Millis) -> Result<u32>;
+    /// How many messages the index in use holds; 0 when there is none.
+    async fn size(&self) -> Result<u64>;
+    /// The name of the index in use if it was made empty and nobody called `filled` since.
+    async fn unfilled(&self) -> Result<Option<String>>;
+    /// The index of this name was compared with the store. Nothing happens when it is gone.
+    async fn filled(&self, name: &str) -> Result<()>;
+}
+
+/// An index that nobody reads yet.
+#[derive(Clone)]
+pub struct NewIndex {
+    pub name: String,
+    /// Only this index.
+    pub search: Arc<dyn Search>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,8 +17,10 @@ mod server;
 
 use crate::adapters::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::model::{ChatKey, MessageKey, Problem, Uid};
-use crate::ports::{Digest, Hits, IndexEntry, IndexWrite, Search, SearchRequest};
+use crate::model::{ChatKey, MessageKey, Millis, Problem, Uid};
+use crate::ports::{
+    Digest, Hits, IndexEntry, IndexWrite, NewIndex, Rebuild, Search, SearchRequest,
+};
 use alias::{Alias, Written};
 use async_trait::async_trait;
 use indices::{Indices, Names};
@@ -28,18 +30,21 @@ use std::time::{Duration, Instant};
 
 /// How often a writer looks whether an index is being built beside the one in use.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// So many looks later everybody has looked, also who was slow at it.
+const LOOKS_UNTIL_SEEN: u32 = 3;
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct ElasticIndex {
     inner: Arc<Inner>,
+    look_every: Duration,
 }
 
 struct Inner {
+    server: Arc<Server>,
     in_use: Alias,
     next: Alias,
     indices: Indices,
-    look_every: Duration,
     looked: Mutex<Option<Look>>,
 }
 
@@ -65,11 +70,18 @@ impl ElasticIndex {
             inner: Arc::new(Inner {
                 in_use: Alias::new(server.clone(), names.in_use()),
                 next: Alias::new(server.clone(), names.next()),
-                indices: Indices::new(server, names),
-                look_every: LOOK_EVERY,
+                indices: Indices::new(server.clone(), names),
+                server,
                 looked: Mutex::new(None),
             }),
+            look_every: LOOK_EVERY,
         })
+    }
+
+    /// For tests that cannot wait. All who write to one index must look equally often.
+    #[cfg(feature = "conformance")]
+    pub fn looking_every(self, look_every: Duration) -> Self {
+        Self { look_every, ..self }
     }
 
     /// Makes an empty index unless there is one. Many may do so at once, and any number of times.
@@ -83,15 +95,14 @@ impl Inner {
         self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As it was at most `look_every` ago. Asked after the rows were read: whoever builds an index counts on
-    /// it, see `Rebuild::lead`.
-    async fn next_is_there(&self) -> Result<bool> {
+    /// As it was at most `look_every` ago.
+    async fn next_is_there(&self, look_every: Duration) -> Result<bool> {
         let known = *self.looked();
         match known {
-            Some(look) if look.at.elapsed() < self.look_every => Ok(look.next_is_there),
+            Some(look) if look.at.elapsed() < look_every => Ok(look.next_is_there),
             _ => {
                 let at = Instant::now();
-                let next_is_there = self.indices.next().await?.is_some();
+                let next_is_there = self.indices.next_is_there().await?;
                 *self.looked() = Some(Look { at, next_is_there });
                 Ok(next_is_there)
             }
@@ -99,8 +110,12 @@ impl Inner {
     }
 
     /// Into the index under way first: when that one is put into use in between, it has the writes already.
-    async fn write_next(&self, writes: &[IndexWrite]) -> Result<Option<Vec<Result<()>>>> {
-        if !self.next_is_there().await? {
+    async fn write_next(
+        &self,
+        writes: &[IndexWrite],
+        look_every: Duration,
+    ) -> Result<Option<Vec<Result<()>>>> {
+        if !self.next_is_there(look_every).await? {
             return Ok(None);
         }
         match self.next.write(writes).await? {
@@ -132,7 +147,7 @@ impl Inner {
 #[async_trait]
 impl Search for ElasticIndex {
     async fn write(&self, writes: &[IndexWrite]) -> Result<Vec<Result<()>>> {
-        let next = self.inner.write_next(writes).await?;
+        let next = self.inner.write_next(writes, self.look_every).await?;
         let in_use = self.inner.write_in_use(writes).await?;
         Ok(match next {
             Some(next) => in_use
@@ -163,5 +178,45 @@ impl Search for ElasticIndex {
     /// `Unavailable` when the server does not answer, refuses, or has no index in use.
     async fn ready(&self) -> Result<()> {
         self.inner.in_use.ready().await
+    }
+}
+
+#[async_trait]
+impl Rebuild for ElasticIndex {
+    async fn begin(&self) -> Result<NewIndex> {
+        let name = self.inner.indices.begin().await?;
+        let next = Alias::new(self.inner.server.clone(), self.inner.next.name().to_owned());
+        Ok(NewIndex {
+            name,
+            search: Arc::new(next),
+        })
+    }
+
+    fn lead(&self) -> Duration {
+        self.look_every * LOOKS_UNTIL_SEEN
+    }
+
+    async fn finish(&self, name: &str) -> Result<()> {
+        self.inner.indices.finish(name).await
+    }
+
+    async fn give_up(&self) -> Result<()> {
+        self.inner.indices.give_up().await
+    }
+
+    async fn sweep(&self, now: Millis) -> Result<u32> {
+        self.inner.indices.sweep(now).await
+    }
+
+    async fn size(&self) -> Result<u64> {
+        self.inner.in_use.size().await
+    }
+
+    async fn unfilled(&self) -> Result<Option<String>> {
+        self.inner.indices.unfilled().await
+    }
+
+    async fn filled(&self, name: &str) -> Result<()> {
+        self.inner.indices.filled(name).await
     }
 }

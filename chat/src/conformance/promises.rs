@@ -181,6 +181,23 @@ macro_rules! promises_of_search {
     };
 }
 
+/// `Rebuild`: `each!(promise, ..);`
+#[macro_export]
+macro_rules! promises_of_rebuild {
+    ($each:ident) => {
+        $each!(
+            an_index_that_was_begun_is_begun_once,
+            what_is_written_meanwhile_is_in_both,
+            a_finished_index_is_the_one_in_use_for_everybody,
+            only_the_index_that_is_being_built_can_be_finished,
+            an_index_that_was_given_up_is_gone_and_writing_goes_on,
+            an_index_out_of_use_is_kept_for_a_day,
+            an_index_is_unfilled_until_somebody_filled_it,
+            the_messages_in_use_are_counted,
+        );
+    };
+}
+
 /// `Limiter`: `each!(promise, ..);`
 #[macro_export]
 macro_rules! promises_of_limiter {

@@ -6,12 +6,14 @@
 mod contents;
 mod matching;
 mod pages;
+mod rebuilding;
 mod scope;
 mod versions;
 
 pub use contents::*;
 pub use matching::*;
 pub use pages::*;
+pub use rebuilding::*;
 pub use scope::*;
 pub use versions::*;
 

@@ -1,7 +1,7 @@
 //! `Search` on whatever index an alias names, without making one.
 
 use super::bulk::{self, Answered, Bulk, bulks};
-use super::compare::{self, Digested, Listed};
+use super::compare::{self, Counted, Digested, Listed};
 use super::find::{self, Found};
 use super::schema::routing;
 use super::server::{Body, PATIENCE, SEARCH_PATIENCE, Server};
@@ -42,6 +42,18 @@ impl Alias {
             "there is no index {}, or it was removed again and again",
             self.name
         ))
+    }
+
+    /// How many messages there are; 0 without an index.
+    pub(super) async fn size(&self) -> Result<u64> {
+        let path = format!("{}/_count", self.name);
+        let body = Body::Json(compare::all());
+        let answer = self.server.ask(Method::POST, &path, body, PATIENCE).await?;
+        match answer.status {
+            200 => Ok(answer.json::<Counted>()?.count()),
+            404 => Ok(0),
+            _ => Err(self.server.refused(&answer, "to count")),
+        }
     }
 
     pub(super) async fn write(&self, writes: &[IndexWrite]) -> Result<Written> {

@@ -52,6 +52,22 @@ pub(super) fn digests(after: Option<ChatKey>, limit: u32) -> Value {
     })
 }
 
+/// Every message, and no tombstone.
+pub(super) fn all() -> Value {
+    json!({ "query": { "exists": { "field": CHAT } } })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Counted {
+    count: u64,
+}
+
+impl Counted {
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct Listed {
     timed_out: bool,

@@ -13,6 +13,7 @@
 //!
 //! The source is not kept: what a hit says is read from the store, and an index is rebuilt from there.
 
+use super::indices::About;
 use crate::model::{AppId, ChatKey, Number};
 use crate::ports::{Digest, IndexDocument, IndexEntry, IndexWrite};
 use base64::Engine;
@@ -49,7 +50,7 @@ pub(super) fn index(alias: &str) -> Value {
             "dynamic": "strict",
             "_source": { "enabled": false },
             "_routing": { "required": true },
-            "_meta": meta(false),
+            "_meta": About::default(),
             "properties": {
                 APP: { "type": "keyword", "doc_values": false },
                 CHAT: { "type": "keyword" },
@@ -66,11 +67,6 @@ pub(super) fn index(alias: &str) -> Value {
         },
         "aliases": { alias: {} },
     })
-}
-
-/// What an index says about itself. `filled`: it was compared with the store since it was made.
-pub(super) fn meta(filled: bool) -> Value {
-    json!({ "filled": filled })
 }
 
 pub(super) fn document(write: &IndexWrite) -> Value {
