@@ -7,6 +7,9 @@ use crate::config::LogFormat;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
+/// RabbitMQ's client prints a message that comes back, with what somebody wrote.
+const PRINTS_TEXTS: &str = "lapin::returned_messages=off";
+
 /// Starts logging for the whole process. Fails on a filter that is none, and where logging was
 /// started before.
 pub fn init(
@@ -14,7 +17,11 @@ pub fn init(
     format: LogFormat,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::builder().parse(filter)?)
+        .with_env_filter(
+            EnvFilter::builder()
+                .parse(filter)?
+                .add_directive(PRINTS_TEXTS.parse()?),
+        )
         .with_writer(std::io::stderr);
     match format {
         // Colours are on by default, unless NO_COLOR (<https://no-color.org>) is set.

@@ -304,10 +304,18 @@ pub(super) async fn again<T, F: Future<Output = Result<T>>>(mut attempt: impl Fn
 }
 
 /// Asks again and again until the answer is yes.
-pub(super) async fn eventually<F: Future<Output = bool>>(what: &str, mut probe: impl FnMut() -> F) {
-    let deadline = Instant::now() + PATIENCE;
+pub(super) async fn eventually<F: Future<Output = bool>>(what: &str, probe: impl FnMut() -> F) {
+    eventually_within(PATIENCE, what, probe).await;
+}
+
+pub(super) async fn eventually_within<F: Future<Output = bool>>(
+    patience: Duration,
+    what: &str,
+    mut probe: impl FnMut() -> F,
+) {
+    let deadline = Instant::now() + patience;
     while !probe().await {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

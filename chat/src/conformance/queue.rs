@@ -4,7 +4,9 @@
 //! and one that is given back may come again, or its publisher is told. Both keep the promise that
 //! nothing is lost silently, so publishes run in tasks of their own here.
 
-use super::fixture::{create_chat, create_message, eventually, number};
+use super::fixture::{
+    PATIENCE, create_chat, create_message, eventually, eventually_within, number,
+};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::{Command, Envelope, IndexRows, Origin, Queue, VERSION};
@@ -22,6 +24,8 @@ use tokio::task::JoinHandle;
 pub struct Line {
     pub publisher: Arc<dyn Publisher>,
     pub subscriber: Arc<dyn Subscriber>,
+    /// How long it may take until a queue is known to be at rest.
+    patience: Duration,
 }
 
 impl Line {
@@ -30,7 +34,14 @@ impl Line {
         Self {
             publisher: queue.clone(),
             subscriber: queue,
+            patience: PATIENCE,
         }
+    }
+
+    /// For a queue that learns late what waits in it.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     async fn consume(&self, queue: Queue) -> Box<dyn Deliveries> {
@@ -356,7 +367,9 @@ pub async fn a_delivery_nobody_answered_yet_is_not_rest(line: Line) {
         }
     };
     let start = clock::now();
-    eventually("a queue nobody uses is at rest", || at_rest_since(start)).await;
+    let patience = line.patience;
+    let unused = "a queue nobody uses is at rest";
+    eventually_within(patience, unused, || at_rest_since(start)).await;
     let mut deliveries = line.consume(Queue::Messages).await;
     let published = line.publish(message(new_chat(), 1)).await;
     let delivery = next(&mut *deliveries).await;
@@ -365,7 +378,8 @@ pub async fn a_delivery_nobody_answered_yet_is_not_rest(line: Line) {
     assert!(!at_rest_since(moment).await, "one is unsettled");
     delivery.ack().await;
     told(published).await.expect("confirmed");
-    eventually("everything is settled", || at_rest_since(moment)).await;
+    let settled = "everything is settled";
+    eventually_within(patience, settled, || at_rest_since(moment)).await;
     // Rest once is enough, whatever comes later.
     let published = line.publish(message(new_chat(), 2)).await;
     let delivery = next(&mut *deliveries).await;

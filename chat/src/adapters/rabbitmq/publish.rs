@@ -1,0 +1,410 @@
+//! Publishing with confirms (PROTOCOLS B4 and B5): room first, then a message, then what became of it.
+//!
+//! Each channel has one task. Only it publishes there, because the broker counts messages in the order
+//! in which they arrive and the library would number two at once in another; and only it reads confirms,
+//! because they mean something only together (`confirms.rs`).
+
+use super::confirms::{Confirm, Decision, Window};
+use super::connection::{Link, describe};
+use super::keeper::Keeper;
+use super::message::Outgoing;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{Channel, Confirmation};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// From asking for room to the confirm.
+pub(super) const DEADLINE: Duration = Duration::from_secs(2);
+/// How long a publisher waits for room.
+const ROOM_WAIT: Duration = Duration::from_millis(200);
+const CHANNELS: usize = 8;
+/// Publishes under way on one channel.
+const WINDOW: usize = 64;
+/// Between a channel that the broker closed and the next.
+const REOPEN_PAUSE: Duration = Duration::from_millis(100);
+
+/// What became of a publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Decided(Decision),
+    /// It was never handed to the broker.
+    NotSent(Arc<str>),
+}
+
+/// All channels for publishing, of one connection after the other.
+#[derive(Clone)]
+pub(super) struct Channels {
+    requests: Arc<[mpsc::UnboundedSender<Request>]>,
+    rooms: Arc<Rooms>,
+    pulse: Arc<Pulse>,
+    link: Link,
+}
+
+struct Request {
+    message: Outgoing,
+    reply: oneshot::Sender<Outcome>,
+    /// Kept until the confirm, also when nobody waits any more: what is under way is bounded.
+    _room: Room,
+}
+
+impl Channels {
+    /// They end with the last clone of this.
+    pub(super) fn open(link: Link, topology: Keeper) -> Self {
+        let pulse = Arc::new(Pulse::default());
+        let requests = (0..CHANNELS).map(|_| {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            let (link, topology) = (link.clone(), topology.clone());
+            tokio::spawn(run(link, topology, receiver, pulse.clone()));
+            sender
+        });
+        Self {
+            requests: requests.collect(),
+            rooms: Arc::default(),
+            pulse,
+            link,
+        }
+    }
+
+    /// Why nothing can be published now, if so.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        let place = &self.link.place;
+        let connection = match self.link.now() {
+            Ok(connection) => connection,
+            Err(why) => return Some(format!("no connection to {place}: {why}")),
+        };
+        if connection.status().blocked() {
+            return Some(format!(
+                "{place} takes nothing: it is short of memory or disk, see its alarms"
+            ));
+        }
+        self.pulse
+            .is_stalled()
+            .then(|| format!("{place} confirms nothing"))
+    }
+
+    /// Room for one publish, or why there is none.
+    pub(super) async fn room(&self) -> Result<Room, String> {
+        if let Some(obstacle) = self.obstacle() {
+            return Err(obstacle);
+        }
+        match timeout(ROOM_WAIT, Rooms::enter(&self.rooms)).await {
+            Ok(room) => Ok(room),
+            Err(_) => Err(format!(
+                "{} messages wait for their confirms already",
+                CHANNELS * WINDOW
+            )),
+        }
+    }
+
+    /// Publishes. The outcome is `Unknown` at the deadline; whatever the broker says later is harmless.
+    pub(super) async fn publish(&self, room: Room, message: Outgoing, by: Instant) -> Outcome {
+        if let Some(obstacle) = self.obstacle() {
+            return Outcome::NotSent(obstacle.into());
+        }
+        let (reply, outcome) = oneshot::channel();
+        let channel = &self.requests[room.channel];
+        let sent = channel.send(Request {
+            message,
+            reply,
+            _room: room,
+        });
+        if sent.is_err() {
+            return Outcome::NotSent("publishing has ended".into());
+        }
+        match timeout_at(by, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Outcome::Decided(Decision::Unknown),
+        }
+    }
+
+    /// Publishes what a worker has in hand already: waits for room as long as it takes to be confirmed.
+    pub(super) async fn publish_patiently(&self, message: Outgoing) -> Outcome {
+        let by = Instant::now() + DEADLINE;
+        match timeout_at(by, Rooms::enter(&self.rooms)).await {
+            Ok(room) => self.publish(room, message, by).await,
+            Err(_) => Outcome::NotSent("there is no room".into()),
+        }
+    }
+}
+
+// -------------------------------------------------------------------------------------------------- room
+
+/// Room for one publish on one channel.
+pub(super) struct Room {
+    channel: usize,
+    rooms: Arc<Rooms>,
+    // Returned after the channel is free again: see `Drop`.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+struct Rooms {
+    permits: Arc<Semaphore>,
+    /// A channel for each permit, longest unused first.
+    free: Mutex<VecDeque<usize>>,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        let free = (0..WINDOW).flat_map(|_| 0..CHANNELS).collect();
+        Self {
+            permits: Arc::new(Semaphore::new(CHANNELS * WINDOW)),
+            free: Mutex::new(free),
+        }
+    }
+}
+
+impl Rooms {
+    async fn enter(rooms: &Arc<Self>) -> Room {
+        let permit = rooms.permits.clone().acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        let channel = rooms.free().pop_front();
+        Room {
+            channel: channel.expect("there is a channel for each permit"),
+            rooms: rooms.clone(),
+            permit: Some(permit),
+        }
+    }
+
+    fn free(&self) -> std::sync::MutexGuard<'_, VecDeque<usize>> {
+        self.free.lock().expect("nothing panics under this lock")
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.rooms.free().push_back(self.channel);
+        self.permit.take();
+    }
+}
+
+// ------------------------------------------------------------------------------------------------- pulse
+
+/// Whether confirms come at all. A broker that was stopped, or an alarm that is not announced yet, would
+/// otherwise cost a number for each request until the heartbeat tells.
+struct Pulse {
+    start: Instant,
+    under_way: AtomicUsize,
+    /// Milliseconds since `start`: when something was confirmed last, or started after nothing was
+    /// under way.
+    last_ms: AtomicU64,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            under_way: AtomicUsize::new(0),
+            last_ms: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Pulse {
+    fn started(&self) {
+        if self.under_way.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.beat();
+        }
+    }
+
+    fn ended(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.beat();
+    }
+
+    fn beat(&self) {
+        self.last_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn is_stalled(&self) -> bool {
+        let silent = self
+            .now_ms()
+            .saturating_sub(self.last_ms.load(Ordering::Relaxed));
+        self.under_way.load(Ordering::Relaxed) > 0 && u128::from(silent) > DEADLINE.as_millis()
+    }
+}
+
+// ----------------------------------------------------------------------------------------------- channel
+
+/// Keeps one channel open and publishes what is asked for, until nobody can ask any more.
+async fn run(
+    link: Link,
+    topology: Keeper,
+    mut requests: mpsc::UnboundedReceiver<Request>,
+    pulse: Arc<Pulse>,
+) {
+    loop {
+        let mut opening = std::pin::pin!(open(link.clone()));
+        let opened = loop {
+            tokio::select! {
+                biased;
+                opened = &mut opening => break opened,
+                request = requests.recv() => match request {
+                    Some(request) => not_sent(request, "the channel is being opened"),
+                    None => return,
+                },
+            }
+        };
+        if let Ok(channel) = opened
+            && serve(&channel, &mut requests, &pulse).await == Ended::NobodyAsks
+        {
+            return;
+        }
+        // A missing exchange closes the channel with each publish.
+        topology.suspect();
+        let pause = tokio::time::sleep(REOPEN_PAUSE);
+        let mut pause = std::pin::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => break,
+                request = requests.recv() => match request {
+                    Some(request) => not_sent(request, "the channel was closed"),
+                    None => return,
+                },
+            }
+        }
+    }
+}
+
+fn not_sent(request: Request, why: &str) {
+    // Whoever gave up waiting needs no answer.
+    let _ = request.reply.send(Outcome::NotSent(why.into()));
+}
+
+async fn open(mut link: Link) -> lapin::Result<Channel> {
+    let connection = link.up().await;
+    let channel = connection.create_channel().await?;
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await?;
+    Ok(channel)
+}
+
+struct InFlight {
+    confirm: BoxFuture<'static, lapin::Result<Confirmation>>,
+    request: Request,
+}
+
+#[derive(PartialEq)]
+enum Ended {
+    ChannelClosed,
+    NobodyAsks,
+}
+
+/// Publishes and tells outcomes until the channel closes.
+async fn serve(
+    channel: &Channel,
+    requests: &mut mpsc::UnboundedReceiver<Request>,
+    pulse: &Pulse,
+) -> Ended {
+    let mut window = Window::default();
+    let ended = poll_fn(|context| {
+        let mut nobody_asks = false;
+        loop {
+            match requests.poll_recv(context) {
+                Poll::Ready(Some(request)) if channel.status().connected() => {
+                    pulse.started();
+                    let confirm = start(channel.clone(), window.next_sequence(), &request.message);
+                    window.push(InFlight { confirm, request });
+                }
+                Poll::Ready(Some(request)) => not_sent(request, "the channel was closed"),
+                Poll::Ready(None) => {
+                    nobody_asks = true;
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        look(&mut window, context);
+        while let Some((publish, decision)) = window.decided() {
+            pulse.ended();
+            tell(publish, decision);
+        }
+        if nobody_asks && window.is_empty() {
+            return Poll::Ready(Ended::NobodyAsks);
+        }
+        match channel.status().connected() {
+            true => Poll::Pending,
+            false => Poll::Ready(Ended::ChannelClosed),
+        }
+    })
+    .await;
+    for publish in window.abandon() {
+        pulse.ended();
+        tell(publish, Decision::Unknown);
+    }
+    ended
+}
+
+/// The message, numbered, on its way; the future ends with its confirm.
+fn start(
+    channel: Channel,
+    sequence: u64,
+    message: &Outgoing,
+) -> BoxFuture<'static, lapin::Result<Confirmation>> {
+    let Outgoing {
+        exchange,
+        routing_key,
+        properties,
+        body,
+    } = message.clone();
+    let properties = properties.with_correlation_id(sequence.to_string().into());
+    async move {
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..BasicPublishOptions::default()
+        };
+        let confirm = channel
+            .basic_publish(
+                exchange.into(),
+                routing_key.into(),
+                options,
+                &body,
+                properties,
+            )
+            .await?;
+        confirm.await
+    }
+    .boxed()
+}
+
+fn look(window: &mut Window<InFlight>, context: &mut Context<'_>) {
+    let mut returned = Vec::new();
+    window.look(|publish| match publish.confirm.poll_unpin(context) {
+        Poll::Pending => None,
+        Poll::Ready(Ok(confirmation)) => {
+            let confirm = match confirmation.is_nack() {
+                true => Confirm::Nack,
+                false => Confirm::Ack,
+            };
+            if let Some(message) = confirmation.take_message() {
+                let sequence = message.delivery.properties.correlation_id().as_ref();
+                returned.extend(sequence.and_then(|text| text.as_str().parse::<u64>().ok()));
+            }
+            Some(confirm)
+        }
+        Poll::Ready(Err(error)) => {
+            tracing::debug!(error = describe(&error), "a publish has no outcome");
+            Some(Confirm::Lost)
+        }
+    });
+    for sequence in returned {
+        window.returned(sequence);
+    }
+}
+
+fn tell(publish: InFlight, decision: Decision) {
+    // Whoever gave up waiting has said that it does not know.
+    let _ = publish.request.reply.send(Outcome::Decided(decision));
+}
