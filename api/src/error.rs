@@ -244,6 +244,13 @@ impl From<Error> for Problem {
                 )
                 .retry_after_s(1)
             }
+            error @ Error::SchemaTooNew { .. } => {
+                tracing::error!(%error, "the database serves a later program");
+                Self::new(
+                    Kind::Unavailable,
+                    "the database does not serve this program, nothing was changed",
+                )
+            }
             Error::Internal(source) => {
                 tracing::error!(error = %source, "internal error");
                 Self::new(Kind::Internal, INTERNAL)

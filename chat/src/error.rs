@@ -60,6 +60,11 @@ pub enum Error {
     /// A backend does not answer or refuses to write; nothing was done.
     #[error("{part} is not available: {source}")]
     Unavailable { part: &'static str, source: Source },
+    /// A later program changed the schema so that this one cannot use it.
+    #[error(
+        "the schema has version {schema}, this program knows {program}; start the program that made it, or a later one"
+    )]
+    SchemaTooNew { schema: i64, program: i64 },
     /// A bug or a broken store.
     #[error("internal error: {0}")]
     Internal(#[source] Source),

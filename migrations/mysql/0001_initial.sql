@@ -2,8 +2,11 @@
 -- scopes are ascii_bin, text is utf8mb4_bin: no two different strings are equal. state: 0 live, 1 deleted. Times are
 -- milliseconds since 1970. A row of chats or messages without a uid is a stub: something about it came
 -- before its create.
+--
+-- Each of these statements commits by itself, and any of them may be the last one before a kill: all can be
+-- carried out again.
 
-CREATE TABLE applications (
+CREATE TABLE IF NOT EXISTS applications (
     app_id BIGINT NOT NULL PRIMARY KEY,
     token VARCHAR(26) CHARACTER SET ascii COLLATE ascii_bin NOT NULL UNIQUE,
     name VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -12,20 +15,20 @@ CREATE TABLE applications (
     idem_fingerprint BINARY(16),
     state SMALLINT NOT NULL,
     created_at BIGINT NOT NULL,
-    updated_at BIGINT NOT NULL
+    updated_at BIGINT NOT NULL,
+    KEY applications_by_age (state, created_at, app_id)
 ) ENGINE = InnoDB;
-CREATE INDEX applications_by_age ON applications (state, created_at, app_id);
 
-CREATE TABLE api_keys (
+CREATE TABLE IF NOT EXISTS api_keys (
     key_id VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
     app_id BIGINT NOT NULL,
     hash BINARY(32) NOT NULL,
     created_at BIGINT NOT NULL,
-    revoked_at BIGINT
+    revoked_at BIGINT,
+    KEY api_keys_by_app (app_id)
 ) ENGINE = InnoDB;
-CREATE INDEX api_keys_by_app ON api_keys (app_id);
 
-CREATE TABLE chats (
+CREATE TABLE IF NOT EXISTS chats (
     app_id BIGINT NOT NULL,
     number BIGINT NOT NULL,
     uid BINARY(16) UNIQUE,
@@ -38,20 +41,20 @@ CREATE TABLE chats (
     rev BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    PRIMARY KEY (app_id, number)
+    PRIMARY KEY (app_id, number),
+    KEY chats_by_state (state, app_id, number)
 ) ENGINE = InnoDB;
-CREATE INDEX chats_by_state ON chats (state, app_id, number);
 
 -- Keyed chat creates, bound to their number before they are published.
-CREATE TABLE chat_keys (
+CREATE TABLE IF NOT EXISTS chat_keys (
     uid BINARY(16) NOT NULL PRIMARY KEY,
     app_id BIGINT NOT NULL,
     number BIGINT NOT NULL,
-    fingerprint BINARY(16) NOT NULL
+    fingerprint BINARY(16) NOT NULL,
+    KEY chat_keys_by_app (app_id)
 ) ENGINE = InnoDB;
-CREATE INDEX chat_keys_by_app ON chat_keys (app_id);
 
-CREATE TABLE messages (
+CREATE TABLE IF NOT EXISTS messages (
     app_id BIGINT NOT NULL,
     chat_number BIGINT NOT NULL,
     number BIGINT NOT NULL,
@@ -72,7 +75,7 @@ CREATE TABLE messages (
     PRIMARY KEY (app_id, chat_number, number)
 ) ENGINE = InnoDB;
 
-CREATE TABLE number_aliases (
+CREATE TABLE IF NOT EXISTS number_aliases (
     app_id BIGINT NOT NULL,
     chat_number BIGINT NOT NULL,
     number BIGINT NOT NULL,
@@ -82,7 +85,7 @@ CREATE TABLE number_aliases (
 
 -- kind: 0 chats of an application (chat_number 0), 1 messages of a chat. The count at any moment is the
 -- row here plus the open rows of count_ledger.
-CREATE TABLE counts (
+CREATE TABLE IF NOT EXISTS counts (
     kind SMALLINT NOT NULL,
     app_id BIGINT NOT NULL,
     chat_number BIGINT NOT NULL,
@@ -90,30 +93,30 @@ CREATE TABLE counts (
     PRIMARY KEY (kind, app_id, chat_number)
 ) ENGINE = InnoDB;
 
-CREATE TABLE count_ledger (
+CREATE TABLE IF NOT EXISTS count_ledger (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     kind SMALLINT NOT NULL,
     app_id BIGINT NOT NULL,
     chat_number BIGINT NOT NULL,
-    n BIGINT NOT NULL
+    n BIGINT NOT NULL,
+    KEY count_ledger_by_counted (kind, app_id, chat_number, n)
 ) ENGINE = InnoDB;
-CREATE INDEX count_ledger_by_counted ON count_ledger (kind, app_id, chat_number, n);
 
 -- The only source of numbers. hi is the end of the last block given out.
-CREATE TABLE sequences (
+CREATE TABLE IF NOT EXISTS sequences (
     scope VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
     hi BIGINT NOT NULL
 ) ENGINE = InnoDB;
 
 -- A block that did not continue the one before it starts after "at".
-CREATE TABLE number_jumps (
+CREATE TABLE IF NOT EXISTS number_jumps (
     scope VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     at BIGINT NOT NULL,
     PRIMARY KEY (scope, at)
 ) ENGINE = InnoDB;
 
 -- Numbers lo to hi were given and will never be stored.
-CREATE TABLE number_gaps (
+CREATE TABLE IF NOT EXISTS number_gaps (
     scope VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     lo BIGINT NOT NULL,
     hi BIGINT NOT NULL,
@@ -123,7 +126,7 @@ CREATE TABLE number_gaps (
 ) ENGINE = InnoDB;
 
 -- How far the gap pass has come: every number up to explained is a row, an alias or a gap.
-CREATE TABLE gap_watermarks (
+CREATE TABLE IF NOT EXISTS gap_watermarks (
     scope VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
     explained BIGINT NOT NULL,
     seen BIGINT,

@@ -8,33 +8,75 @@ mod across;
 mod decode;
 mod dialect;
 mod gaps;
+#[cfg(feature = "cluster")]
+mod mysql;
 mod purge;
 mod reader;
+mod restore;
+mod schema;
 mod sequences;
 #[cfg(feature = "embedded")]
 mod sqlite;
 mod statement;
 mod tenants;
+mod tx;
 mod upkeep;
 mod window;
 mod writer;
 
+#[cfg(feature = "cluster")]
+pub use mysql::{MysqlSettings, after_restore, migrate, open_mysql};
+pub use schema::Migrated;
 #[cfg(feature = "embedded")]
 pub use sqlite::{backup, open_sqlite};
 
 use crate::error::{Error, Result};
 use dialect::Dialect;
 use sqlx::any::AnyRow;
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Executor};
+use sqlx::{Any, AnyPool};
+use std::sync::Arc;
+use std::time::Duration;
+use tx::{Session, Tx};
 
 /// The SQL store behind seven ports. Cheap to clone.
 #[derive(Clone)]
 pub struct SqlStore {
     reads: AnyPool,
     writes: AnyPool,
-    dialect: &'static Dialect,
+    backend: Backend,
 }
+
+/// Which database it is, and how to speak of it.
+#[derive(Clone)]
+struct Backend {
+    dialect: &'static Dialect,
+    /// Where the server is; `None`: in this process.
+    place: Option<Arc<str>>,
+    /// How long the answer to a statement is waited for.
+    answer_within: Duration,
+}
+
+impl Backend {
+    fn error(&self, error: sqlx::Error) -> Error {
+        self.placed((self.dialect.classify)(error))
+    }
+
+    fn commit_error(&self, error: sqlx::Error) -> Error {
+        self.placed((self.dialect.classify_commit)(error))
+    }
+
+    /// What does not answer is named by its place.
+    fn placed(&self, error: Error) -> Error {
+        match (error, &self.place) {
+            (Error::Unavailable { part, source }, Some(place)) => {
+                Error::unavailable(part, format!("{place}: {source}"))
+            }
+            (error, _) => error,
+        }
+    }
+}
+
+type Query = sqlx::query::Query<'static, Any, sqlx::any::AnyArguments>;
 
 impl SqlStore {
     /// Waits for running statements and closes every connection.
@@ -43,39 +85,19 @@ impl SqlStore {
         self.writes.close().await;
     }
 
-    fn error(&self, error: sqlx::Error) -> Error {
-        (self.dialect.classify)(error)
-    }
-
     /// Several statements that see one snapshot.
-    async fn begin_read(&self) -> Result<sqlx::Transaction<'static, Any>> {
-        self.reads
-            .begin_with(self.dialect.begin_read)
-            .await
-            .map_err(|error| self.error(error))
+    async fn begin_read(&self) -> Result<Tx> {
+        let session = self.session(&self.reads).await?;
+        Tx::begin(session, self.backend.dialect.begin_read).await
     }
 
-    async fn begin_write(&self) -> Result<WriteTx> {
-        let conn = self
-            .writes
-            .acquire()
-            .await
-            .map_err(|error| self.error(error))?;
-        // Open from here on: whoever is dropped while it begins leaves a connection that may have begun.
-        let mut tx = WriteTx {
-            conn,
-            open: true,
-            dialect: self.dialect,
-        };
-        tx.conn
-            .execute(self.dialect.begin_write)
-            .await
-            .map_err(|error| self.error(error))?;
-        Ok(tx)
+    async fn begin_write(&self) -> Result<Tx> {
+        let session = self.session(&self.writes).await?;
+        Tx::begin(session, self.backend.dialect.begin_write).await
     }
 
     /// Commits if `outcome` is good, rolls back if it is not.
-    async fn end_write<T>(&self, mut tx: WriteTx, outcome: Result<T>) -> Result<T> {
+    async fn end_write<T>(&self, mut tx: Tx, outcome: Result<T>) -> Result<T> {
         match outcome {
             Ok(value) => tx.commit().await.map(|()| value),
             Err(error) => {
@@ -90,10 +112,8 @@ impl SqlStore {
         sql: String,
         bind: impl FnOnce(Query) -> Query,
     ) -> Result<Vec<AnyRow>> {
-        bind(sqlx::query(AssertSqlSafe(sql)))
-            .fetch_all(&self.reads)
-            .await
-            .map_err(|error| self.error(error))
+        let mut session = self.session(&self.reads).await?;
+        session.fetch_all(sql, bind).await
     }
 
     async fn fetch_optional(
@@ -101,86 +121,41 @@ impl SqlStore {
         sql: String,
         bind: impl FnOnce(Query) -> Query,
     ) -> Result<Option<AnyRow>> {
-        bind(sqlx::query(AssertSqlSafe(sql)))
-            .fetch_optional(&self.reads)
-            .await
-            .map_err(|error| self.error(error))
-    }
-}
-
-type Query = sqlx::query::Query<'static, Any, sqlx::any::AnyArguments>;
-
-/// A write transaction whose end is ours: a connection that may still be inside one (after a dropped
-/// future, a failed rollback) is closed instead of going back to the pool.
-struct WriteTx {
-    conn: PoolConnection<Any>,
-    open: bool,
-    dialect: &'static Dialect,
-}
-
-impl WriteTx {
-    fn conn(&mut self) -> &mut AnyConnection {
-        &mut self.conn
+        let mut session = self.session(&self.reads).await?;
+        session.fetch_optional(sql, bind).await
     }
 
-    async fn run(&mut self, sql: String, bind: impl FnOnce(Query) -> Query) -> Result<u64> {
-        let query = bind(sqlx::query(AssertSqlSafe(sql)));
-        let done = query
-            .execute(self.conn())
-            .await
-            .map_err(self.dialect.classify)?;
-        Ok(done.rows_affected())
-    }
-
-    async fn fetch_all(
-        &mut self,
-        sql: String,
-        bind: impl FnOnce(Query) -> Query,
-    ) -> Result<Vec<AnyRow>> {
-        let query = bind(sqlx::query(AssertSqlSafe(sql)));
-        query
-            .fetch_all(self.conn())
-            .await
-            .map_err(self.dialect.classify)
-    }
-
-    async fn fetch_optional(
-        &mut self,
-        sql: String,
-        bind: impl FnOnce(Query) -> Query,
-    ) -> Result<Option<AnyRow>> {
-        let query = bind(sqlx::query(AssertSqlSafe(sql)));
-        query
-            .fetch_optional(self.conn())
-            .await
-            .map_err(self.dialect.classify)
-    }
-
-    async fn commit(&mut self) -> Result<()> {
-        let committed = self.conn.execute("COMMIT").await;
-        match committed {
-            Ok(_) => {
-                self.open = false;
-                Ok(())
-            }
-            Err(error) => {
-                let error = (self.dialect.classify_commit)(error);
-                self.rollback().await;
-                Err(error)
-            }
+    async fn session(&self, pool: &AnyPool) -> Result<Session> {
+        match pool.acquire().await {
+            Ok(conn) => Ok(Session::new(conn, self.backend.clone())),
+            Err(sqlx::Error::PoolTimedOut) => Err(self.why_none_was_free(pool).await),
+            Err(error) => Err(self.backend.error(error)),
         }
     }
 
-    async fn rollback(&mut self) {
-        // A database that rolled back by itself answers with an error; the connection is not trusted then.
-        self.open = self.conn.execute("ROLLBACK").await.is_err();
-    }
-}
-
-impl Drop for WriteTx {
-    fn drop(&mut self) {
-        if self.open {
-            self.conn.close_on_drop();
+    /// A pool that cannot connect tries until its time is up, and then says only that. One connection more
+    /// tells a server that is away from a pool that is in use.
+    async fn why_none_was_free(&self, pool: &AnyPool) -> Error {
+        let in_use = || Error::Busy("no database connection was free in time".into());
+        if self.backend.place.is_none() {
+            return in_use();
+        }
+        let connect = async {
+            use sqlx::{ConnectOptions, Connection};
+            let mut conn = pool.connect_options().connect().await?;
+            sqlx::Executor::execute(&mut conn, self.backend.dialect.begin_session).await?;
+            conn.close().await
+        };
+        match tokio::time::timeout(CONNECT_WITHIN, connect).await {
+            Ok(Ok(())) => in_use(),
+            Ok(Err(error)) => self.backend.error(error),
+            Err(_) => self.backend.error(sqlx::Error::Io(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                format!("no connection within {CONNECT_WITHIN:?}"),
+            ))),
         }
     }
 }
+
+/// How long a new connection may take, its login included.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);

@@ -93,14 +93,15 @@ impl AcrossTenants for SqlStore {
     }
 
     async fn index_writes(&self, keys: &[MessageKey]) -> Result<Vec<IndexWrite>> {
+        let join = self.backend.dialect.join_in_order;
         let mut writes = Vec::with_capacity(keys.len());
         for chunk in select_chunks(keys.iter().copied()) {
             // Only what the index wants: every column of every row passes through several hands.
             let sql = format!(
                 "SELECT m.app_id, m.chat_number, m.number, m.uid, m.rev, m.content, m.author, m.created_at, \
                  m.state, c.state, a.state FROM messages m \
-                 JOIN chats c ON c.app_id = m.app_id AND c.number = m.chat_number \
-                 JOIN applications a ON a.app_id = m.app_id WHERE ({}) AND m.uid IS NOT NULL",
+                 {join} chats c ON c.app_id = m.app_id AND c.number = m.chat_number \
+                 {join} applications a ON a.app_id = m.app_id WHERE ({}) AND m.uid IS NOT NULL",
                 any_of(
                     "m.app_id = ? AND m.chat_number = ? AND m.number = ?",
                     chunk.len()

@@ -3,7 +3,7 @@
 use super::decode::Cursor;
 use super::reader::signed;
 use super::statement::insert;
-use super::{Query, SqlStore, WriteTx};
+use super::{Query, SqlStore, Tx};
 use crate::error::Result;
 use crate::model::{Gap, Millis, Number, Scope};
 use crate::ports::{Explanation, GapLedger, Watermark};
@@ -165,7 +165,7 @@ fn bind_range(query: Query, scope: Scope, lo: u64, hi: u64) -> Query {
     query.bind(signed(lo)).bind(signed(hi))
 }
 
-async fn present_in(tx: &mut WriteTx, scope: Scope, lo: u64, hi: u64) -> Result<Vec<u64>> {
+async fn present_in(tx: &mut Tx, scope: Scope, lo: u64, hi: u64) -> Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for sql in present_sql(scope) {
         for row in tx
@@ -179,18 +179,18 @@ async fn present_in(tx: &mut WriteTx, scope: Scope, lo: u64, hi: u64) -> Result<
     Ok(numbers)
 }
 
-async fn mark_all_seen(tx: &mut WriteTx, seen: &[(Scope, u64)], now: Millis) -> Result<()> {
+async fn mark_all_seen(tx: &mut Tx, seen: &[(Scope, u64)], now: Millis) -> Result<()> {
     for (scope, seen) in seen {
         mark_seen(tx, *scope, *seen, now).await?;
     }
     Ok(())
 }
 
-async fn mark_seen(tx: &mut WriteTx, scope: Scope, seen: u64, now: Millis) -> Result<()> {
+async fn mark_seen(tx: &mut Tx, scope: Scope, seen: u64, now: Millis) -> Result<()> {
     let scope = scope.key();
     let sql = format!(
         "SELECT explained, seen FROM gap_watermarks WHERE scope = ?{}",
-        tx.dialect.lock
+        tx.dialect().lock
     );
     match tx
         .fetch_optional(sql, |query| query.bind(scope.clone()))
@@ -227,14 +227,14 @@ async fn mark_seen(tx: &mut WriteTx, scope: Scope, seen: u64, now: Millis) -> Re
     Ok(())
 }
 
-async fn explain_all(tx: &mut WriteTx, explanations: &[Explanation]) -> Result<()> {
+async fn explain_all(tx: &mut Tx, explanations: &[Explanation]) -> Result<()> {
     for explanation in explanations {
         explain(tx, explanation).await?;
     }
     Ok(())
 }
 
-async fn explain(tx: &mut WriteTx, explanation: &Explanation) -> Result<()> {
+async fn explain(tx: &mut Tx, explanation: &Explanation) -> Result<()> {
     let Explanation {
         scope,
         gaps,
@@ -251,7 +251,7 @@ async fn explain(tx: &mut WriteTx, explanation: &Explanation) -> Result<()> {
     let key = scope.key();
     let sql = format!(
         "SELECT explained FROM gap_watermarks WHERE scope = ?{}",
-        tx.dialect.lock
+        tx.dialect().lock
     );
     match tx
         .fetch_optional(sql, |query| query.bind(key.clone()))
@@ -272,7 +272,7 @@ async fn explain(tx: &mut WriteTx, explanation: &Explanation) -> Result<()> {
     Ok(())
 }
 
-async fn insert_gap(tx: &mut WriteTx, scope: &str, gap: &Gap) -> Result<()> {
+async fn insert_gap(tx: &mut Tx, scope: &str, gap: &Gap) -> Result<()> {
     let Gap {
         from,
         to,
@@ -281,7 +281,7 @@ async fn insert_gap(tx: &mut WriteTx, scope: &str, gap: &Gap) -> Result<()> {
     } = *gap;
     let sql = format!(
         "SELECT lo FROM number_gaps WHERE scope = ? AND lo = ?{}",
-        tx.dialect.lock
+        tx.dialect().lock
     );
     if tx
         .fetch_optional(sql, |query| {
@@ -311,7 +311,7 @@ async fn insert_gap(tx: &mut WriteTx, scope: &str, gap: &Gap) -> Result<()> {
     Ok(())
 }
 
-async fn remove_stubs(tx: &mut WriteTx, scope: Scope, gap: &Gap) -> Result<()> {
+async fn remove_stubs(tx: &mut Tx, scope: Scope, gap: &Gap) -> Result<()> {
     let sql = match scope {
         Scope::Messages(_) => {
             "DELETE FROM messages WHERE app_id = ? AND chat_number = ? AND number > ? AND number <= ? AND uid IS NULL"
@@ -327,9 +327,9 @@ async fn remove_stubs(tx: &mut WriteTx, scope: Scope, gap: &Gap) -> Result<()> {
 }
 
 /// Cuts what is stored by now out of one gap; returns how many numbers.
-async fn trim_one(tx: &mut WriteTx, scope: Scope, from: Number) -> Result<u64> {
+async fn trim_one(tx: &mut Tx, scope: Scope, from: Number) -> Result<u64> {
     let key = scope.key();
-    let sql = format!("{GAP} WHERE scope = ? AND lo = ?{}", tx.dialect.lock);
+    let sql = format!("{GAP} WHERE scope = ? AND lo = ?{}", tx.dialect().lock);
     let bind = |query: Query| query.bind(key.clone()).bind(from.as_i64());
     let Some(row) = tx.fetch_optional(sql, bind).await? else {
         return Ok(0);

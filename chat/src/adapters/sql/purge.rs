@@ -2,7 +2,7 @@
 
 use super::decode::{Cursor, DELETED, KIND_MESSAGES, LIVE};
 use super::writer::{bind_message_key, write_ledger};
-use super::{Query, SqlStore, WriteTx};
+use super::{Query, SqlStore, Tx};
 use crate::error::Result;
 use crate::model::{AppId, ChatKey, MessageKey, Millis};
 use crate::ports::Purged;
@@ -33,6 +33,7 @@ impl SqlStore {
         &self,
         limit: u32,
     ) -> Result<BTreeSet<ChatKey>> {
+        let join = self.backend.dialect.join_in_order;
         let same = "c.app_id = k.app_id AND c.number = k.chat_number";
         let asked = format!("c.state = {DELETED} AND k.kind = {KIND_MESSAGES}");
         let live = |app: &str, chat: &str| {
@@ -45,12 +46,12 @@ impl SqlStore {
         // table that comes last, and so does not go through the messages of every deleted chat.
         let statements = [
             format!(
-                "SELECT DISTINCT c.app_id, c.number FROM chats c CROSS JOIN counts k ON {same} \
+                "SELECT DISTINCT c.app_id, c.number FROM chats c {join} counts k ON {same} \
                  WHERE {asked} AND {} LIMIT ?",
                 live("k.app_id", "k.chat_number")
             ),
             format!(
-                "SELECT DISTINCT c.app_id, c.number FROM count_ledger k CROSS JOIN chats c ON {same} \
+                "SELECT DISTINCT c.app_id, c.number FROM count_ledger k {join} chats c ON {same} \
                  WHERE {asked} AND {} LIMIT ?",
                 live("c.app_id", "c.number")
             ),
@@ -72,16 +73,16 @@ impl SqlStore {
 
 /// Live chats of deleted applications. The order of the join is spelled out: of the live chats there
 /// are many, and it is asked every second.
-pub(super) fn orphans_sql(lock: &str) -> String {
+pub(super) fn orphans_sql(join: &str, lock: &str) -> String {
     format!(
         "SELECT c.app_id, c.number, CASE WHEN c.uid IS NULL THEN 0 ELSE 1 END FROM applications a \
-         CROSS JOIN chats c ON c.app_id = a.app_id AND c.state = {LIVE} WHERE a.state = {DELETED} LIMIT ?{lock}"
+         {join} chats c ON c.app_id = a.app_id AND c.state = {LIVE} WHERE a.state = {DELETED} LIMIT ?{lock}"
     )
 }
 
 /// Chats first: the chats of a deleted application become deleted chats, whose messages come next.
 pub(super) async fn purge(
-    tx: &mut WriteTx,
+    tx: &mut Tx,
     chats: &BTreeSet<ChatKey>,
     limit: u32,
     now: Millis,
@@ -102,8 +103,8 @@ pub(super) async fn purge(
     Ok(purged)
 }
 
-async fn purge_chats(tx: &mut WriteTx, limit: u32, now: Millis) -> Result<u32> {
-    let sql = orphans_sql(tx.dialect.lock);
+async fn purge_chats(tx: &mut Tx, limit: u32, now: Millis) -> Result<u32> {
+    let sql = orphans_sql(tx.dialect().join_in_order, tx.dialect().lock);
     let rows = tx
         .fetch_all(sql, |query| query.bind(i64::from(limit)))
         .await?;
@@ -136,7 +137,7 @@ async fn purge_chats(tx: &mut WriteTx, limit: u32, now: Millis) -> Result<u32> {
 }
 
 async fn purge_messages(
-    tx: &mut WriteTx,
+    tx: &mut Tx,
     chat: ChatKey,
     limit: u32,
     now: Millis,
@@ -144,7 +145,7 @@ async fn purge_messages(
     let sql = format!(
         "SELECT app_id, chat_number, number FROM messages \
          WHERE app_id = ? AND chat_number = ? AND state = {LIVE} AND uid IS NOT NULL ORDER BY number LIMIT ?{}",
-        tx.dialect.lock
+        tx.dialect().lock
     );
     let rows = tx
         .fetch_all(sql, |query| {
@@ -182,7 +183,7 @@ async fn purge_messages(
 }
 
 /// Once nothing of an application is live any more, its rows go, the tombstone stays.
-pub(super) async fn remove(tx: &mut WriteTx, limit: u32, before: Millis) -> Result<u32> {
+pub(super) async fn remove(tx: &mut Tx, limit: u32, before: Millis) -> Result<u32> {
     let sql = format!(
         "SELECT a.app_id FROM applications a WHERE a.state = {DELETED} AND a.updated_at < ? \
          AND NOT EXISTS (SELECT 1 FROM chats c WHERE c.app_id = a.app_id AND c.state = {LIVE}) \
@@ -220,7 +221,7 @@ pub(super) async fn remove(tx: &mut WriteTx, limit: u32, before: Millis) -> Resu
     Ok(removed)
 }
 
-async fn remove_messages(tx: &mut WriteTx, app: i64, limit: u32) -> Result<u32> {
+async fn remove_messages(tx: &mut Tx, app: i64, limit: u32) -> Result<u32> {
     let sql =
         "SELECT app_id, chat_number, number FROM messages WHERE app_id = ? LIMIT ?".to_owned();
     let rows: Vec<AnyRow> = tx

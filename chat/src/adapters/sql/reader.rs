@@ -5,6 +5,7 @@ use super::decode::{
     prefixed,
 };
 use super::statement::{any_of, select_chunks};
+use super::window::page_of_messages;
 use super::writer::bind_message_key;
 use super::{Query, SqlStore};
 use crate::error::Result;
@@ -13,7 +14,7 @@ use crate::model::{
 };
 use crate::ports::{Found, MessagePage, Reader, Stored, Window};
 use async_trait::async_trait;
-use sqlx::{Any, Executor};
+use sqlx::any::AnyRow;
 
 /// The exact count, whatever the ledger still holds: one expression, so one snapshot.
 pub(super) fn count_expression(kind: i64, app: &str, chat: &str) -> String {
@@ -97,7 +98,7 @@ impl Reader for SqlStore {
             let found = self.row_as_seen(key.chat.message(target)).await?;
             return found.ok_or_else(|| broken("an alias that leads to no row"));
         }
-        if self.chat_state(&self.reads, key.chat).await? == Some(State::Deleted) {
+        if self.chat_state(key.chat).await? == Some(State::Deleted) {
             return Ok(Found::Deleted);
         }
         self.gap_or_absent(Scope::Messages(key.chat), number).await
@@ -115,13 +116,15 @@ impl Reader for SqlStore {
             number: chat,
         };
         let mut tx = self.begin_read().await?;
-        match self.chat_state(&mut *tx, chat).await? {
-            Some(State::Live) => {}
-            Some(State::Deleted) => return Ok(Found::Deleted),
-            None => return Ok(Found::Absent),
-        }
-        let page = self.page_of_messages(&mut tx, chat, window, limit).await?;
-        Ok(Found::Live(page))
+        let found = match tx.fetch_optional(chat_state_sql(), bind_chat(chat)).await? {
+            None => Found::Absent,
+            Some(row) => match chat_state(&row)? {
+                State::Deleted => Found::Deleted,
+                State::Live => Found::Live(page_of_messages(&mut tx, chat, window, limit).await?),
+            },
+        };
+        tx.rollback().await;
+        Ok(found)
     }
 
     async fn messages_by_key(&self, tenant: TenantId, keys: &[MessageKey]) -> Result<Vec<Message>> {
@@ -131,11 +134,12 @@ impl Reader for SqlStore {
             .filter(|key| key.chat.app == tenant.app())
             .collect();
         let mut found = Vec::with_capacity(own.len());
+        let join = self.backend.dialect.join_in_order;
         for chunk in select_chunks(own) {
-            // CROSS JOIN: see `any_of`.
+            // The order of the join: see `any_of`.
             let sql = format!(
-                "SELECT {} FROM messages m CROSS JOIN chats c ON c.app_id = m.app_id AND c.number = m.chat_number \
-                 CROSS JOIN applications a ON a.app_id = m.app_id \
+                "SELECT {} FROM messages m {join} chats c ON c.app_id = m.app_id AND c.number = m.chat_number \
+                 {join} applications a ON a.app_id = m.app_id \
                  WHERE ({}) AND m.state = {LIVE} AND c.state = {LIVE} AND a.state = {LIVE}",
                 prefixed("m", &MESSAGE_COLUMNS),
                 any_of(
@@ -175,7 +179,7 @@ impl Reader for SqlStore {
             app: tenant.app(),
             number: chat,
         };
-        match self.chat_state(&self.reads, chat).await? {
+        match self.chat_state(chat).await? {
             Some(State::Live) => {}
             Some(State::Deleted) => return Ok(Found::Deleted),
             None => return Ok(Found::Absent),
@@ -214,6 +218,22 @@ fn page<T>(mut data: Vec<T>, limit: u32, cursor: impl Fn(&T) -> Number) -> Page<
     Page { data, next }
 }
 
+fn chat_state_sql() -> String {
+    "SELECT c.state, a.state FROM chats c JOIN applications a ON a.app_id = c.app_id \
+     WHERE c.app_id = ? AND c.number = ?"
+        .to_owned()
+}
+
+fn bind_chat(chat: ChatKey) -> impl FnOnce(Query) -> Query {
+    move |query| query.bind(chat.app.get()).bind(chat.number.as_i64())
+}
+
+fn chat_state(row: &AnyRow) -> Result<State> {
+    let mut row = Cursor::over(row);
+    let live = row.state()? == State::Live && row.state()? == State::Live;
+    Ok(if live { State::Live } else { State::Deleted })
+}
+
 /// SQL integers are signed; nothing is numbered above their end.
 pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
@@ -246,23 +266,11 @@ impl SqlStore {
     }
 
     /// `None`: no row, not even a stub. Deleted also when its application is.
-    async fn chat_state<'c>(
-        &self,
-        executor: impl Executor<'c, Database = Any>,
-        chat: ChatKey,
-    ) -> Result<Option<State>> {
-        let sql = "SELECT c.state, a.state FROM chats c JOIN applications a ON a.app_id = c.app_id \
-                   WHERE c.app_id = ? AND c.number = ?";
-        let row = sqlx::query(sql)
-            .bind(chat.app.get())
-            .bind(chat.number.as_i64())
-            .fetch_optional(executor)
-            .await
-            .map_err(|error| self.error(error))?;
-        let Some(row) = row else { return Ok(None) };
-        let mut row = Cursor::over(&row);
-        let live = row.state()? == State::Live && row.state()? == State::Live;
-        Ok(Some(if live { State::Live } else { State::Deleted }))
+    async fn chat_state(&self, chat: ChatKey) -> Result<Option<State>> {
+        let row = self
+            .fetch_optional(chat_state_sql(), bind_chat(chat))
+            .await?;
+        row.as_ref().map(chat_state).transpose()
     }
 
     async fn gap_or_absent<T>(&self, scope: Scope, number: Number) -> Result<Found<T>> {

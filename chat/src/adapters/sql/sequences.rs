@@ -2,7 +2,7 @@
 
 use super::decode::{Cursor, broken};
 use super::statement::insert;
-use super::{SqlStore, WriteTx};
+use super::{SqlStore, Tx};
 use crate::error::{Error, Result};
 use crate::model::{Fingerprint, Number, Problem, Scope, TenantId, Uid};
 use crate::ports::{Block, Remainder, Reserve, Sequences, Stored};
@@ -43,7 +43,7 @@ impl Sequences for SqlStore {
     }
 }
 
-async fn reserve_all(tx: &mut WriteTx, wants: &[Reserve]) -> Result<Vec<Block>> {
+async fn reserve_all(tx: &mut Tx, wants: &[Reserve]) -> Result<Vec<Block>> {
     let mut blocks = Vec::with_capacity(wants.len());
     for want in wants {
         blocks.push(reserve(tx, want).await?);
@@ -51,11 +51,11 @@ async fn reserve_all(tx: &mut WriteTx, wants: &[Reserve]) -> Result<Vec<Block>> 
     Ok(blocks)
 }
 
-async fn reserve(tx: &mut WriteTx, want: &Reserve) -> Result<Block> {
+async fn reserve(tx: &mut Tx, want: &Reserve) -> Result<Block> {
     let scope = want.scope.key();
     let sql = format!(
         "SELECT hi FROM sequences WHERE scope = ?{}",
-        tx.dialect.lock
+        tx.dialect().lock
     );
     let row = tx
         .fetch_optional(sql, |query| query.bind(scope.clone()))
@@ -93,10 +93,10 @@ async fn reserve(tx: &mut WriteTx, want: &Reserve) -> Result<Block> {
     Ok(Block { lo, hi })
 }
 
-async fn mark_jump(tx: &mut WriteTx, scope: &str, at: i64) -> Result<()> {
+async fn mark_jump(tx: &mut Tx, scope: &str, at: i64) -> Result<()> {
     let sql = format!(
         "SELECT at FROM number_jumps WHERE scope = ? AND at = ?{}",
-        tx.dialect.lock
+        tx.dialect().lock
     );
     if tx
         .fetch_optional(sql, |query| query.bind(scope.to_owned()).bind(at))
@@ -111,7 +111,7 @@ async fn mark_jump(tx: &mut WriteTx, scope: &str, at: i64) -> Result<()> {
     Ok(())
 }
 
-async fn give_back_all(tx: &mut WriteTx, remainders: &[Remainder]) -> Result<()> {
+async fn give_back_all(tx: &mut Tx, remainders: &[Remainder]) -> Result<()> {
     for Remainder {
         scope,
         last,
@@ -130,7 +130,7 @@ async fn give_back_all(tx: &mut WriteTx, remainders: &[Remainder]) -> Result<()>
 }
 
 async fn bind_chat(
-    tx: &mut WriteTx,
+    tx: &mut Tx,
     tenant: TenantId,
     uid: Uid,
     number: Number,
@@ -138,7 +138,7 @@ async fn bind_chat(
 ) -> Result<Stored> {
     let sql = format!(
         "SELECT number, fingerprint FROM chat_keys WHERE uid = ? AND app_id = ?{}",
-        tx.dialect.lock
+        tx.dialect().lock
     );
     let bound = tx
         .fetch_optional(sql, |query| {

@@ -3,9 +3,12 @@
 //! `synchronous = FULL` in WAL mode syncs the log at every commit, so a committed row survives power
 //! loss (<https://www.sqlite.org/pragma.html#pragma_synchronous>). Commits of one batch share one sync.
 
-use super::SqlStore;
-use super::dialect::SQLITE;
+mod dialect;
+
+use super::restore::{AFTER_RESTORE, raise_every_sequence};
+use super::{Backend, SqlStore};
 use crate::error::{Error, Result};
+use dialect::SQLITE;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, Connection, Executor};
@@ -20,20 +23,6 @@ const READERS: u32 = 4;
 /// `user_version` of a file that `backup` wrote and nothing has started from yet.
 const IS_A_COPY: i64 = 1;
 
-/// A scope whose first number was given after the copy was made has no sequence in it, and would start
-/// at 1 again.
-const USE_EVERY_SCOPE: [&str; 3] = [
-    "INSERT INTO sequences (scope, hi) SELECT a.app_id || ':c', 0 FROM applications a \
-     WHERE NOT EXISTS (SELECT 1 FROM sequences s WHERE s.scope = a.app_id || ':c')",
-    "INSERT INTO sequences (scope, hi) SELECT c.app_id || ':m:' || c.number, 0 FROM chats c \
-     WHERE NOT EXISTS (SELECT 1 FROM sequences s WHERE s.scope = c.app_id || ':m:' || c.number)",
-    "INSERT INTO sequences (scope, hi) SELECT c.app_id || ':r:' || c.number, 0 FROM chats c \
-     WHERE NOT EXISTS (SELECT 1 FROM sequences s WHERE s.scope = c.app_id || ':r:' || c.number)",
-];
-
-/// How far numbers jump when a store is started from a copy: more than can have been given since it was made.
-const AFTER_RESTORE: i64 = 1_000_000;
-
 /// Opens or makes the database, and brings its tables up to date. Only one process may have it open for
 /// writing; the caller holds a lock for that.
 ///
@@ -46,7 +35,11 @@ pub async fn open_sqlite(file: &Path, max_pages: Option<u32>) -> Result<SqlStore
     let store = SqlStore {
         reads,
         writes,
-        dialect: &SQLITE,
+        backend: Backend {
+            dialect: &SQLITE,
+            place: None,
+            answer_within: Duration::MAX,
+        },
     };
     store.raise_numbers_of_a_copy().await?;
     Ok(store)
@@ -145,16 +138,16 @@ impl SqlStore {
             .writes
             .acquire()
             .await
-            .map_err(|error| self.error(error))?;
+            .map_err(|error| self.backend.error(error))?;
         let sql = format!("PRAGMA max_page_count = {pages}");
         conn.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)))
             .await
-            .map_err(|error| self.error(error))?;
+            .map_err(|error| self.backend.error(error))?;
         Ok(())
     }
 }
 
-async fn raise(tx: &mut super::WriteTx) -> Result<u64> {
+async fn raise(tx: &mut super::Tx) -> Result<u64> {
     let row = tx
         .fetch_optional("PRAGMA user_version".to_owned(), |query| query)
         .await?;
@@ -164,15 +157,7 @@ async fn raise(tx: &mut super::WriteTx) -> Result<u64> {
     if version != IS_A_COPY {
         return Ok(0);
     }
-    for sql in USE_EVERY_SCOPE {
-        tx.run(sql.to_owned(), |query| query).await?;
-    }
-    let jump = |query: super::Query| query.bind(AFTER_RESTORE);
-    let sql = "INSERT INTO number_jumps (scope, at) SELECT scope, hi + ? FROM sequences";
-    tx.run(sql.to_owned(), jump).await?;
-    let scopes = tx
-        .run("UPDATE sequences SET hi = hi + ?".to_owned(), jump)
-        .await?;
+    let scopes = raise_every_sequence(tx).await?;
     tx.run("PRAGMA user_version = 0".to_owned(), |query| query)
         .await?;
     Ok(scopes)

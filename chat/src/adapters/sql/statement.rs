@@ -64,9 +64,8 @@ pub(super) fn insert(table: &str, columns: &[&str], rows: usize) -> String {
 
 /// `one OR one OR ..`: understood alike by every dialect, unlike lists of row values.
 ///
-/// Tables joined to the one it is about must be joined by CROSS JOIN: given many conditions, SQLite else
-/// starts from the other table and walks every row of the first. CROSS JOIN keeps the order as written
-/// (<https://www.sqlite.org/optoverview.html#crossjoin>); to MySQL it is a plain join.
+/// Tables joined to the one it is about must be joined by `Dialect::join_in_order`: given many
+/// conditions, SQLite else starts from the other table and walks every row of the first.
 pub(super) fn any_of(one: &str, times: usize) -> String {
     vec![format!("({one})"); times].join(" OR ")
 }

@@ -2,7 +2,7 @@
 
 use super::decode::{Cursor, DELETED, KIND_CHATS, LIVE, broken};
 use super::statement::insert;
-use super::{SqlStore, WriteTx};
+use super::{SqlStore, Tx};
 use crate::error::Result;
 use crate::model::{Application, KeyId, Millis, Name, TenantId, Token};
 use crate::ports::{Creation, KeyRecord, NewApplication, Tenant, Tenants};
@@ -64,20 +64,18 @@ impl Tenants for SqlStore {
 
     async fn list(&self, offset: u64, limit: u32) -> Result<(Vec<Application>, u64)> {
         let mut tx = self.begin_read().await?;
-        let total = sqlx::query("SELECT COUNT(*) FROM applications WHERE state = 0")
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(|error| self.error(error))?;
+        let sql = format!("SELECT COUNT(*) FROM applications WHERE state = {LIVE}");
+        let total = tx.fetch_optional(sql, |query| query).await?;
+        let total = total.ok_or_else(|| broken("no row of a COUNT"))?;
         let sql = format!(
             "SELECT {} FROM applications a WHERE a.state = {LIVE} ORDER BY a.created_at, a.app_id LIMIT ? OFFSET ?",
             application_columns()
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(i64::from(limit))
-            .bind(i64::try_from(offset).unwrap_or(i64::MAX))
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(|error| self.error(error))?;
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        let rows = tx
+            .fetch_all(sql, |query| query.bind(i64::from(limit)).bind(offset))
+            .await?;
+        tx.rollback().await;
         let applications = rows.iter().map(application).collect::<Result<_>>()?;
         Ok((applications, Cursor::over(&total).count()?))
     }
@@ -128,11 +126,11 @@ impl SqlStore {
     }
 }
 
-async fn create(tx: &mut WriteTx, new: &NewApplication) -> Result<Creation> {
+async fn create(tx: &mut Tx, new: &NewApplication) -> Result<Creation> {
     if let Some((idem_key, _)) = &new.idem_key {
         let sql = format!(
             "SELECT token, idem_fingerprint FROM applications WHERE idem_key = ?{}",
-            tx.dialect.lock
+            tx.dialect().lock
         );
         if let Some(row) = tx
             .fetch_optional(sql, |query| query.bind(idem_key.clone()))
@@ -175,11 +173,11 @@ async fn create(tx: &mut WriteTx, new: &NewApplication) -> Result<Creation> {
     Ok(Creation::Created)
 }
 
-async fn add_key(tx: &mut WriteTx, tenant: TenantId, key: &KeyRecord, limit: u32) -> Result<bool> {
+async fn add_key(tx: &mut Tx, tenant: TenantId, key: &KeyRecord, limit: u32) -> Result<bool> {
     // The application's row is the lock: two rotations at once cannot both see room.
     let sql = format!(
         "SELECT app_id FROM applications WHERE app_id = ? AND state = {LIVE}{}",
-        tx.dialect.lock
+        tx.dialect().lock
     );
     if tx
         .fetch_optional(sql, |query| query.bind(tenant.app().get()))
@@ -199,7 +197,7 @@ async fn add_key(tx: &mut WriteTx, tenant: TenantId, key: &KeyRecord, limit: u32
     Ok(true)
 }
 
-async fn insert_key(tx: &mut WriteTx, app: i64, key: &KeyRecord) -> Result<()> {
+async fn insert_key(tx: &mut Tx, app: i64, key: &KeyRecord) -> Result<()> {
     let KeyRecord {
         id,
         hash,

@@ -4,7 +4,7 @@ use super::decode::{Cursor, KIND_CHATS, LIVE, broken, counted_columns};
 use super::purge::{orphans_sql, purge, remove};
 use super::statement::{insert, marks};
 use super::writer::write_ledger;
-use super::{Query, SqlStore, WriteTx};
+use super::{Query, SqlStore, Tx};
 use crate::error::Result;
 use crate::model::{AppId, ChatKey, Millis};
 use crate::ports::{Audit, Drift, Purged, Upkeep};
@@ -23,8 +23,9 @@ impl Upkeep for SqlStore {
 
     async fn purge(&self, limit: u32, now: Millis) -> Result<Purged> {
         // Mostly there is nothing to do, and finding that out must not hold up writers.
+        let join = self.backend.dialect.join_in_order;
         let orphans = self
-            .fetch_all(orphans_sql(""), |query| query.bind(1_i64))
+            .fetch_all(orphans_sql(join, ""), |query| query.bind(1_i64))
             .await?;
         let chats = self.deleted_chats_with_messages(limit).await?;
         if orphans.is_empty() && chats.is_empty() {
@@ -128,7 +129,7 @@ fn drift(counted: Counted, row: Option<AnyRow>) -> Result<Option<Drift>> {
 }
 
 /// Writes the difference there is now: whoever repairs the same again finds none.
-async fn repair(tx: &mut WriteTx, counted: Counted) -> Result<()> {
+async fn repair(tx: &mut Tx, counted: Counted) -> Result<()> {
     let row = tx
         .fetch_optional(rows_and_count_sql(counted), |query| {
             bind_thrice(query, counted)
@@ -156,10 +157,10 @@ fn counted(row: &mut Cursor<'_>) -> Result<Counted> {
 
 /// Exactly the rows that were read are deleted: a row committed meanwhile with a smaller id would be
 /// lost to `DELETE .. WHERE id <= max`.
-async fn fold(tx: &mut WriteTx, limit: u32) -> Result<u32> {
+async fn fold(tx: &mut Tx, limit: u32) -> Result<u32> {
     let sql = format!(
         "SELECT id, n, kind, app_id, chat_number FROM count_ledger ORDER BY id LIMIT ?{}",
-        tx.dialect.skip_locked
+        tx.dialect().skip_locked
     );
     let rows = tx
         .fetch_all(sql, |query| query.bind(i64::from(limit)))
@@ -188,14 +189,17 @@ async fn fold(tx: &mut WriteTx, limit: u32) -> Result<u32> {
     Ok(u32::try_from(ids.len()).expect("at most `limit` rows were read"))
 }
 
-async fn add_to_count(tx: &mut WriteTx, counted: Counted, change: i64) -> Result<()> {
+async fn add_to_count(tx: &mut Tx, counted: Counted, change: i64) -> Result<()> {
     if change == 0 {
         return Ok(());
     }
     let (kind, app, chat) = counted_columns(counted);
     let key = |query: Query| query.bind(kind).bind(app).bind(chat);
     let condition = "kind = ? AND app_id = ? AND chat_number = ?";
-    let sql = format!("SELECT n FROM counts WHERE {condition}{}", tx.dialect.lock);
+    let sql = format!(
+        "SELECT n FROM counts WHERE {condition}{}",
+        tx.dialect().lock
+    );
     let Some(row) = tx.fetch_optional(sql, key).await? else {
         tx.run(
             insert("counts", &["kind", "app_id", "chat_number", "n"], 1),

@@ -1,14 +1,13 @@
 //! A window of a chat: one page of its messages, and how far nothing is missing from it.
 
-use super::SqlStore;
 use super::decode::{Cursor, MESSAGE_COLUMNS, live_message};
 use super::reader::signed;
+use super::{Query, Tx};
 use crate::error::Result;
 use crate::model::{ChatKey, Message, Number, Scope};
 use crate::ports::{MessagePage, Window};
 use crate::rows::MessageRow;
 use sqlx::any::AnyRow;
-use sqlx::{Any, AssertSqlSafe, Transaction};
 
 /// Windows a list reads at most to fill a page where many messages were deleted.
 const MAX_WINDOWS: u32 = 5;
@@ -36,141 +35,118 @@ impl Rows {
     }
 }
 
-impl SqlStore {
-    /// Within one snapshot, of a chat that is live in it.
-    pub(super) async fn page_of_messages(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        chat: ChatKey,
-        window: Window,
-        limit: u32,
-    ) -> Result<MessagePage> {
-        let rows = match window {
-            Window::After(after) => self.rows(tx, chat, UPWARDS, after, limit).await?,
-            Window::Before(before) => {
-                let rows = self.rows(tx, chat, DOWNWARDS, before.get(), limit);
-                rows.await?.reversed()
-            }
-        };
-        let start = match window {
-            Window::After(after) => after,
-            Window::Before(_) => rows.numbers.first().map_or(0, |first| first - 1),
-        };
-        // With more rows to come, only what was looked at can be complete; at the end, marks may go beyond.
-        let end = match window {
-            Window::After(_) => rows.more_from,
-            Window::Before(_) => rows.numbers.last().copied(),
-        };
-        let marks = self.marks(tx, chat, start, end.unwrap_or(u64::MAX)).await?;
-        let complete_through =
-            complete_through(start, &rows.numbers, &marks).min(end.unwrap_or(u64::MAX));
-        Ok(MessagePage {
-            data: rows.live,
-            next: rows.more_from.and_then(Number::new),
-            complete_through: complete_through.max(start),
-        })
-    }
+/// Within one snapshot, of a chat that is live in it.
+pub(super) async fn page_of_messages(
+    tx: &mut Tx,
+    chat: ChatKey,
+    window: Window,
+    limit: u32,
+) -> Result<MessagePage> {
+    let rows = match window {
+        Window::After(after) => rows(tx, chat, UPWARDS, after, limit).await?,
+        Window::Before(before) => {
+            let rows = rows(tx, chat, DOWNWARDS, before.get(), limit);
+            rows.await?.reversed()
+        }
+    };
+    let start = match window {
+        Window::After(after) => after,
+        Window::Before(_) => rows.numbers.first().map_or(0, |first| first - 1),
+    };
+    // With more rows to come, only what was looked at can be complete; at the end, marks may go beyond.
+    let end = match window {
+        Window::After(_) => rows.more_from,
+        Window::Before(_) => rows.numbers.last().copied(),
+    };
+    let marks = marks(tx, chat, start, end.unwrap_or(u64::MAX)).await?;
+    let complete_through =
+        complete_through(start, &rows.numbers, &marks).min(end.unwrap_or(u64::MAX));
+    Ok(MessagePage {
+        data: rows.live,
+        next: rows.more_from.and_then(Number::new),
+        complete_through: complete_through.max(start),
+    })
+}
 
-    /// Up to `limit` live messages from `start` on, in the order of `condition`.
-    async fn rows(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        chat: ChatKey,
-        condition: &str,
-        start: u64,
-        limit: u32,
-    ) -> Result<Rows> {
-        let mut rows = Rows::default();
-        let mut looked_at = start;
-        for _ in 0..MAX_WINDOWS {
-            let window = self.window(tx, chat, condition, looked_at, limit).await?;
-            let more = window.len() > limit as usize;
-            for row in window {
-                if rows.live.len() == limit as usize {
-                    rows.more_from = Some(looked_at);
-                    return Ok(rows);
-                }
-                looked_at = row.key.number.get();
-                if row.uid.is_some() {
-                    rows.numbers.push(looked_at);
-                }
-                rows.live.extend(live_message(row));
-            }
-            if !more {
+/// Up to `limit` live messages from `start` on, in the order of `condition`.
+async fn rows(tx: &mut Tx, chat: ChatKey, condition: &str, start: u64, limit: u32) -> Result<Rows> {
+    let mut rows = Rows::default();
+    let mut looked_at = start;
+    for _ in 0..MAX_WINDOWS {
+        let window = window_rows(tx, chat, condition, looked_at, limit).await?;
+        let more = window.len() > limit as usize;
+        for row in window {
+            if rows.live.len() == limit as usize {
+                rows.more_from = Some(looked_at);
                 return Ok(rows);
             }
+            looked_at = row.key.number.get();
+            if row.uid.is_some() {
+                rows.numbers.push(looked_at);
+            }
+            rows.live.extend(live_message(row));
         }
-        rows.more_from = Some(looked_at);
-        Ok(rows)
+        if !more {
+            return Ok(rows);
+        }
     }
+    rows.more_from = Some(looked_at);
+    Ok(rows)
+}
 
-    /// One row more than `limit`, to see whether there are more.
-    async fn window(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        chat: ChatKey,
-        condition: &str,
-        bound: u64,
-        limit: u32,
-    ) -> Result<Vec<MessageRow>> {
-        let sql = format!(
-            "SELECT {} FROM messages WHERE app_id = ? AND chat_number = ? AND {condition} LIMIT ?",
-            MESSAGE_COLUMNS.join(", ")
-        );
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(chat.app.get())
-            .bind(chat.number.as_i64())
-            .bind(signed(bound))
-            .bind(i64::from(limit) + 1)
-            .fetch_all(&mut **tx)
-            .await
-            .map_err(|error| self.error(error))?;
-        rows.iter()
-            .map(|row| Cursor::over(row).message_row())
-            .collect()
-    }
+/// One row more than `limit`, to see whether there are more.
+async fn window_rows(
+    tx: &mut Tx,
+    chat: ChatKey,
+    condition: &str,
+    bound: u64,
+    limit: u32,
+) -> Result<Vec<MessageRow>> {
+    let sql = format!(
+        "SELECT {} FROM messages WHERE app_id = ? AND chat_number = ? AND {condition} LIMIT ?",
+        MESSAGE_COLUMNS.join(", ")
+    );
+    let rows = tx
+        .fetch_all(sql, |query| {
+            query
+                .bind(chat.app.get())
+                .bind(chat.number.as_i64())
+                .bind(signed(bound))
+                .bind(i64::from(limit) + 1)
+        })
+        .await?;
+    rows.iter()
+        .map(|row| Cursor::over(row).message_row())
+        .collect()
+}
 
-    /// Runs of numbers in `(lo, hi]` that are aliases or gaps, ascending by their first number.
-    async fn marks(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        chat: ChatKey,
-        lo: u64,
-        hi: u64,
-    ) -> Result<Vec<(u64, u64)>> {
-        let aliases = sqlx::query(
-            "SELECT number, number FROM number_aliases WHERE app_id = ? AND chat_number = ? \
-             AND number > ? AND number <= ? ORDER BY number LIMIT ?",
-        )
-        .bind(chat.app.get())
-        .bind(chat.number.as_i64())
-        .bind(signed(lo))
-        .bind(signed(hi))
-        .bind(MAX_MARKS)
-        .fetch_all(&mut **tx)
-        .await
-        .map_err(|error| self.error(error))?;
-        let gaps =
-            sqlx::query("SELECT lo, hi FROM number_gaps WHERE scope = ? AND hi > ? AND lo <= ? ORDER BY lo LIMIT ?")
-                .bind(Scope::Messages(chat).key())
-                .bind(signed(lo))
-                .bind(signed(hi))
-                .bind(MAX_MARKS)
-                .fetch_all(&mut **tx)
-                .await
-                .map_err(|error| self.error(error))?;
-        let run = |row: &AnyRow| {
-            let mut row = Cursor::over(row);
-            Ok((row.count()?, row.count()?))
-        };
-        let mut marks = aliases
-            .iter()
-            .chain(&gaps)
-            .map(run)
-            .collect::<Result<Vec<_>>>()?;
-        marks.sort_unstable();
-        Ok(marks)
-    }
+/// Runs of numbers in `(lo, hi]` that are aliases or gaps, ascending by their first number.
+async fn marks(tx: &mut Tx, chat: ChatKey, lo: u64, hi: u64) -> Result<Vec<(u64, u64)>> {
+    let bounds = |query: Query| query.bind(signed(lo)).bind(signed(hi)).bind(MAX_MARKS);
+    let sql = "SELECT number, number FROM number_aliases WHERE app_id = ? AND chat_number = ? \
+                   AND number > ? AND number <= ? ORDER BY number LIMIT ?";
+    let aliases = tx
+        .fetch_all(sql.to_owned(), |query| {
+            bounds(query.bind(chat.app.get()).bind(chat.number.as_i64()))
+        })
+        .await?;
+    let sql =
+        "SELECT lo, hi FROM number_gaps WHERE scope = ? AND hi > ? AND lo <= ? ORDER BY lo LIMIT ?";
+    let scope = Scope::Messages(chat).key();
+    let gaps = tx
+        .fetch_all(sql.to_owned(), |query| bounds(query.bind(scope)))
+        .await?;
+    let run = |row: &AnyRow| {
+        let mut row = Cursor::over(row);
+        Ok((row.count()?, row.count()?))
+    };
+    let mut marks = aliases
+        .iter()
+        .chain(&gaps)
+        .map(run)
+        .collect::<Result<Vec<_>>>()?;
+    marks.sort_unstable();
+    Ok(marks)
 }
 
 /// The highest number from `start` up to which every number is in `numbers` or in one of the runs

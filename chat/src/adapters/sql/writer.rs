@@ -4,8 +4,9 @@
 //! messages: a command may name an alias, and then the row it leads to is needed too.
 
 use super::decode::{CHAT_COLUMNS, Cursor, MESSAGE_COLUMNS, counted_columns, state_code};
+use super::dialect::Dialect;
 use super::statement::{any_of, insert, insert_chunks, marks, select_chunks};
-use super::{Query, SqlStore, WriteTx};
+use super::{Query, SqlStore, Tx};
 use crate::error::Result;
 use crate::model::{Content, MessageKey, Metadata};
 use crate::ports::{Planner, Writer};
@@ -24,7 +25,7 @@ impl Writer for SqlStore {
     }
 }
 
-async fn decide_and_write(tx: &mut WriteTx, keys: &Keys, plan: &Planner<'_>) -> Result<Plan> {
+async fn decide_and_write(tx: &mut Tx, keys: &Keys, plan: &Planner<'_>) -> Result<Plan> {
     let existing = read(tx, keys).await?;
     let plan = plan(&existing);
     write(tx, &plan).await?;
@@ -33,12 +34,18 @@ async fn decide_and_write(tx: &mut WriteTx, keys: &Keys, plan: &Planner<'_>) -> 
 
 // ------------------------------------------------------------------------------------------------- read
 
-async fn read(tx: &mut WriteTx, keys: &Keys) -> Result<Existing> {
+async fn read(tx: &mut Tx, keys: &Keys) -> Result<Existing> {
     let mut existing = Existing::default();
-    let lock = tx.dialect.lock;
+    let Dialect {
+        lock,
+        share_lock,
+        by_key,
+        by_uid,
+        ..
+    } = *tx.dialect();
     for chunk in select_chunks(keys.apps.iter().copied()) {
         let sql = format!(
-            "SELECT app_id, state FROM applications WHERE app_id IN ({}){lock}",
+            "SELECT app_id, state FROM applications{by_key} WHERE app_id IN ({}){share_lock}",
             marks(chunk.len())
         );
         let rows = tx
@@ -56,7 +63,7 @@ async fn read(tx: &mut WriteTx, keys: &Keys) -> Result<Existing> {
         let condition = any_of("app_id = ? AND number = ?", chunk.len());
         let rows = tx
             .fetch_all(
-                format!("SELECT {columns} FROM chats WHERE {condition}{lock}"),
+                format!("SELECT {columns} FROM chats{by_key} WHERE {condition}{lock}"),
                 |query| {
                     chunk.iter().fold(query, |query, chat| {
                         query.bind(chat.app.get()).bind(chat.number.as_i64())
@@ -73,14 +80,14 @@ async fn read(tx: &mut WriteTx, keys: &Keys) -> Result<Existing> {
     let messages: BTreeSet<MessageKey> = keys.messages.union(&targets).copied().collect();
     for chunk in select_chunks(messages) {
         let condition = any_of(MESSAGE_KEY, chunk.len());
-        read_messages(tx, &condition, &mut existing, |query| {
+        read_messages(tx, by_key, &condition, &mut existing, |query| {
             chunk.iter().fold(query, bind_message_key)
         })
         .await?;
     }
     for chunk in select_chunks(keys.uids.iter().copied()) {
         let condition = format!("uid IN ({})", marks(chunk.len()));
-        read_messages(tx, &condition, &mut existing, |query| {
+        read_messages(tx, by_uid, &condition, &mut existing, |query| {
             chunk
                 .iter()
                 .fold(query, |query, uid| query.bind(uid.as_bytes().to_vec()))
@@ -91,16 +98,17 @@ async fn read(tx: &mut WriteTx, keys: &Keys) -> Result<Existing> {
 }
 
 async fn read_aliases(
-    tx: &mut WriteTx,
+    tx: &mut Tx,
     keys: &Keys,
     existing: &mut Existing,
 ) -> Result<BTreeSet<MessageKey>> {
     let mut targets = BTreeSet::new();
     for chunk in select_chunks(keys.messages.iter().copied()) {
         let sql = format!(
-            "SELECT app_id, chat_number, number, target FROM number_aliases WHERE {}{}",
+            "SELECT app_id, chat_number, number, target FROM number_aliases{} WHERE {}{}",
+            tx.dialect().by_key,
             any_of(MESSAGE_KEY, chunk.len()),
-            tx.dialect.lock
+            tx.dialect().lock
         );
         let rows = tx
             .fetch_all(sql, |query| chunk.iter().fold(query, bind_message_key))
@@ -117,15 +125,16 @@ async fn read_aliases(
 }
 
 async fn read_messages(
-    tx: &mut WriteTx,
+    tx: &mut Tx,
+    index: &str,
     condition: &str,
     existing: &mut Existing,
     bind: impl FnOnce(Query) -> Query,
 ) -> Result<()> {
     let sql = format!(
-        "SELECT {} FROM messages WHERE {condition}{}",
+        "SELECT {} FROM messages{index} WHERE {condition}{}",
         MESSAGE_COLUMNS.join(", "),
-        tx.dialect.lock
+        tx.dialect().lock
     );
     for row in &tx.fetch_all(sql, bind).await? {
         let row = Cursor::over(row).message_row()?;
@@ -143,7 +152,7 @@ pub(super) fn bind_message_key(query: Query, key: &MessageKey) -> Query {
 
 // ------------------------------------------------------------------------------------------------ write
 
-async fn write(tx: &mut WriteTx, plan: &Plan) -> Result<()> {
+async fn write(tx: &mut Tx, plan: &Plan) -> Result<()> {
     let Plan {
         new_chats,
         changed_chats,
@@ -188,7 +197,7 @@ async fn write(tx: &mut WriteTx, plan: &Plan) -> Result<()> {
     write_ledger(tx, ledger).await
 }
 
-pub(super) async fn write_ledger(tx: &mut WriteTx, ledger: &[LedgerEntry]) -> Result<()> {
+pub(super) async fn write_ledger(tx: &mut Tx, ledger: &[LedgerEntry]) -> Result<()> {
     for chunk in insert_chunks(ledger, |_| 32) {
         let sql = insert(
             "count_ledger",
@@ -312,7 +321,7 @@ fn update(table: &str, columns: &[&str], key: &str) -> String {
     format!("UPDATE {table} SET {} WHERE {key}", set.join(", "))
 }
 
-async fn update_chat(tx: &mut WriteTx, row: &ChatRow) -> Result<()> {
+async fn update_chat(tx: &mut Tx, row: &ChatRow) -> Result<()> {
     let sql = update("chats", &CHAT_COLUMNS, "app_id = ? AND number = ?");
     tx.run(sql, |query| {
         bind_chat(query, row)
@@ -323,7 +332,7 @@ async fn update_chat(tx: &mut WriteTx, row: &ChatRow) -> Result<()> {
     Ok(())
 }
 
-async fn update_message(tx: &mut WriteTx, row: &MessageRow) -> Result<()> {
+async fn update_message(tx: &mut Tx, row: &MessageRow) -> Result<()> {
     let sql = update("messages", &MESSAGE_COLUMNS, MESSAGE_KEY);
     tx.run(sql, |query| {
         bind_message_key(bind_message(query, row), &row.key)
