@@ -90,5 +90,5 @@ compose() {
         STACK_RABBITMQ_PORT=${rabbitmq[0]} STACK_RABBITMQ_MANAGEMENT_PORT=${rabbitmq[1]} STACK_RABBITMQ_TLS_PORT=${rabbitmq[3]} \
         STACK_ELASTICSEARCH_PORT=${elasticsearch[0]} STACK_TLS_DIR=$state/tls \
         docker compose --project-name "$(cat "$state/project")" \
-        --file "$checkout/compose.yaml" --file "$here/compose.tls.yaml" "$@"
+        --file "$checkout/compose.yaml" --file "$here/compose.tls.yaml" "$@" 8>&-
 }
