@@ -11,6 +11,7 @@ pub mod memory_search;
 pub mod rabbitmq;
 #[cfg(feature = "cluster")]
 pub mod redis;
+mod reserver;
 #[cfg(any(feature = "cluster", feature = "embedded"))]
 pub mod sql;
 #[cfg(feature = "embedded")]

@@ -6,15 +6,14 @@
 //! leaves no gap.
 
 mod claims;
-mod reserver;
 
+use super::reserver::Reserver;
 use crate::error::{Error, Result};
 use crate::metrics;
 use crate::model::{ChatKey, Number, Scope, State, Uid};
 use crate::ports::{Claim, Numbers, Remainder, Reserve, Sequences, Taken};
 use async_trait::async_trait;
 use claims::{Claims, Seen};
-use reserver::Reserver;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
