@@ -13,6 +13,7 @@ pub mod reader;
 pub mod search;
 pub mod sequences;
 pub mod servers;
+pub mod tenant_cache;
 pub mod tenants;
 pub mod upkeep;
 pub mod writer;

@@ -265,6 +265,7 @@ pub trait Numbers: Send + Sync {
 pub struct Claim {
     pub uid: Uid,
     pub fingerprint: Fingerprint,
+    /// By the caller's clock. Numbers that processes share go by a clock these share instead.
     pub now: Millis,
 }
 
@@ -649,7 +650,8 @@ fn entry_hash(uid: Uid, version: u64) -> u64 {
 #[async_trait]
 pub trait Limiter: Send + Sync {
     /// Takes one request out of a bucket and says what is left. Never fails: an adapter that cannot
-    /// reach its store counts for itself.
+    /// reach its store counts for itself. `now` is the caller's time; buckets that processes share may go
+    /// by a clock these share instead.
     async fn take(
         &self,
         bucket: &str,

@@ -9,6 +9,7 @@ use crate::ports::{Claim, Numbers, Taken};
 use futures::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 type Open = Box<dyn Fn() -> Arc<dyn Numbers> + Send + Sync>;
 
@@ -47,12 +48,28 @@ async fn last_given(numbers: &dyn Numbers, scope: Scope) -> u64 {
     numbers.last_given(scope).await.expect("last_given")
 }
 
-/// A claim so much later that whatever was under way has ended.
+/// A claim so much later that whatever was under way has ended, by the clock of whoever makes it.
 fn much_later(claim: Claim) -> Claim {
     let patience = i64::try_from(PATIENCE.as_millis()).expect("some seconds");
     Claim {
         now: claim.now.plus(patience),
         ..claim
+    }
+}
+
+/// Takes with this claim until nothing is under way any more, by whichever clock the adapter goes.
+async fn take_when_over(numbers: &dyn Numbers, scope: Scope, claim: Claim) -> Taken {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let taken = take_claimed(numbers, scope, claim).await;
+        if !matches!(taken, Taken::InFlight { .. }) {
+            return taken;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "it is still under way: {taken:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -187,7 +204,7 @@ pub async fn a_claim_is_in_flight_then_unsettled_then_replayed(open: Open) {
     };
     assert!(retry_after_ms > 0);
     let late = much_later(claim);
-    let taken = take_claimed(&*numbers, scope, late).await;
+    let taken = take_when_over(&*numbers, scope, late).await;
     assert_eq!(taken, Taken::Unsettled(number));
     // That one publishes now; the others wait for it.
     let taken = take_claimed(&*numbers, scope, late).await;
