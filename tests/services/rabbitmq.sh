@@ -34,4 +34,6 @@ export RABBITMQ_LOG=-color RABBITMQ_ENABLED_PLUGINS_FILE=/srv/enabled_plugins RA
 export RABBITMQ_ALLOW_INPUT=1
 export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-noinput -sname rabbit@localhost -start_epmd false
     -erl_epmd_port ${ports[2]} -kernel inet_dist_use_interface {127,0,0,1}"
+# Every minute the broker starts a second Erlang machine for the sake of the port mapper, which would outlive the broker.
+export ERL_ZFLAGS="-start_epmd false" ERL_CRASH_DUMP_SECONDS=0
 command=("$here/inside" "$root" "$dir" /usr/lib/rabbitmq/bin/rabbitmq-server)
