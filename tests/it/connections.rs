@@ -18,7 +18,7 @@ const HEAD: &str =
 async fn who_is_silent_or_slow_is_cut_off() {
     let dir = tempfile::tempdir().unwrap();
     let program = Program::start(&dir.path().join("data")).await;
-    let place = program.place.api.trim_start_matches("http://");
+    let place = program.place.address();
     let silent = async |sent: &str| said_after(place, sent.as_bytes()).await;
     let cut_body = format!("{HEAD}Content-Length: 100\r\n\r\n{{\"na");
     let (nothing, one_letter, half_a_head, next_head, half_a_body, drop_by_drop) = tokio::join!(
@@ -71,7 +71,7 @@ async fn dripping(place: &str) -> String {
 async fn what_is_too_large_or_no_http_is_refused_and_the_next_is_served() {
     let dir = tempfile::tempdir().unwrap();
     let program = Program::start(&dir.path().join("data")).await;
-    let place = program.place.api.trim_start_matches("http://");
+    let place = program.place.address();
     let get = "GET /applications HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
     let many: String = (0..500).map(|n| format!("X-{n}: a\r\n")).collect();
     let large = format!("X: {}\r\n", "a".repeat(100_000));
@@ -126,7 +126,7 @@ async fn connections_beyond_the_limit_wait_until_one_closes() {
     let dir = tempfile::tempdir().unwrap();
     let settings = [("CHAT_MAX_CONNECTIONS", "3")];
     let program = Program::start_with(&dir.path().join("data"), &settings).await;
-    let place = program.place.api.trim_start_matches("http://");
+    let place = program.place.address();
     let ask = b"GET /applications HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut inside = Vec::new();
     for _ in 0..3 {

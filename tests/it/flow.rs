@@ -11,9 +11,11 @@ mod messages;
 mod search;
 
 use e2e::client::{Answer, Client};
+use e2e::cluster::{Cluster, Database, Size};
 use e2e::eventually::eventually;
 use e2e::metrics::at_rest;
-use e2e::program::{Place, Program};
+use e2e::place::Place;
+use e2e::program::Program;
 use e2e::url::encoded;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,6 +23,10 @@ use std::time::Duration;
 
 /// For whatever a worker or an index has to do first.
 const SOON: Duration = Duration::from_secs(20);
+const TWO_OF_EACH: Size = Size {
+    apis: 2,
+    workers: 2,
+};
 
 #[tokio::test]
 async fn the_whole_flow_works_on_embedded_backends() {
@@ -37,6 +43,25 @@ async fn the_whole_flow_works_with_keys() {
     everything(&program.place).await;
     keys::live_and_die(&Client::new(&program.place).await).await;
     program.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_whole_flow_works_on_a_cluster_with_mysql() {
+    let Some(cluster) = Cluster::start(Database::Mysql, TWO_OF_EACH).await else {
+        return;
+    };
+    everything(&cluster.place()).await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_whole_flow_works_on_a_cluster_with_mariadb_and_keys() {
+    let Some(cluster) = Cluster::start_with_keys(Database::Mariadb, TWO_OF_EACH).await else {
+        return;
+    };
+    everything(&cluster.place()).await;
+    keys::live_and_die(&Client::new(&cluster.place()).await).await;
+    cluster.stop().await;
 }
 
 /// On a system of its own, in the end at rest. With the administrator's key where there is one.

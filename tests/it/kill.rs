@@ -67,7 +67,11 @@ async fn kills_under_load_break_no_promise() {
 }
 
 /// The first word of a text is in no other one.
-async fn some_are_found_by_their_own_words(client: &Client, said: &Ending, dice: &mut SmallRng) {
+pub(crate) async fn some_are_found_by_their_own_words(
+    client: &Client,
+    said: &Ending,
+    dice: &mut SmallRng,
+) {
     let chats: Vec<_> = said
         .scopes
         .iter()
@@ -84,7 +88,11 @@ async fn some_are_found_by_their_own_words(client: &Client, said: &Ending, dice:
 }
 
 /// Not even its number of hits gives away what was in a deleted chat.
-async fn nothing_of_deleted_chats_is_found(client: &Client, history: &[Op], said: &Ending) {
+pub(crate) async fn nothing_of_deleted_chats_is_found(
+    client: &Client,
+    history: &[Op],
+    said: &Ending,
+) {
     let of_deleted = history.iter().filter_map(|op| match &op.kind {
         Kind::Create { content, .. } if said.scopes[&op.scope].deleted => {
             Some((&op.scope, content))

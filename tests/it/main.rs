@@ -1,5 +1,6 @@
 //! The whole system over HTTP, as programs of their own.
 
+mod cluster;
 mod connections;
 mod contract;
 mod flow;

@@ -12,7 +12,7 @@ const ADDRESS: &str = "127.0.0.1:8080";
 async fn the_tour_of_the_readme_works_as_written() {
     let dir = tempfile::tempdir().unwrap();
     let program = Program::start(&dir.path().join("data")).await;
-    let address = program.place.api.trim_start_matches("http://");
+    let address = program.place.address();
     let tour = tour();
     assert!(tour.contains(ADDRESS), "the tour asks {ADDRESS}");
     let tour = tour.replace(ADDRESS, address);

@@ -170,17 +170,17 @@ async fn a_copy_made_under_load_holds_what_was_answered_and_gives_no_number_twic
     };
     let under_load = UnderLoad::start(&data, seed, size).await;
     under_load.accepted(1_500).await;
-    let before = under_load.load.history();
+    let before = under_load.writers.load.history();
     let file = dir.path().join("copy.db");
     let mut backup = command(&data, &[]);
     backup.arg("backup").arg(&file);
     let made = run(backup).await;
     assert!(made.status.success(), "{made:?}");
     assert!(
-        !under_load.load.is_over(),
+        !under_load.writers.load.is_over(),
         "the copy was made while clients wrote"
     );
-    let shared_chats = under_load.load.chats.clone();
+    let shared_chats = under_load.writers.load.chats.clone();
     let (program, client, history) = under_load.finish().await;
     at_rest(&client, SOON).await;
     judge(&client, &history, seed).await;

@@ -1,4 +1,4 @@
-//! A program with sixteen clients on it that goes down and comes up again, and the judgement in the end.
+//! Sixteen clients on a system that goes down and comes up again, and the judgement in the end.
 
 use e2e::checker::{Ending, Expectations, Kind, Op, Outcome, check};
 use e2e::client::Client;
@@ -29,36 +29,29 @@ pub(crate) struct Size {
     pub(crate) creates: u64,
 }
 
-pub(crate) struct UnderLoad {
-    data: PathBuf,
-    pub(crate) program: Program,
-    client: Client,
-    tell: watch::Sender<Option<Client>>,
+/// Sixteen clients that write until there is enough.
+pub(crate) struct Writers {
     pub(crate) load: Arc<Load>,
-    writers: Vec<JoinHandle<()>>,
+    tell: watch::Sender<Option<Client>>,
+    writing: Vec<JoinHandle<()>>,
 }
 
-impl UnderLoad {
-    pub(crate) async fn start(data: &Path, seed: Seed, size: Size) -> Self {
-        let program = Program::start_with(data, &SETTINGS).await;
-        let client = Client::new(&program.place).await;
+impl Writers {
+    pub(crate) async fn start(client: &Client, seed: Seed, size: Size) -> Self {
         let (tell, up) = watch::channel(Some(client.clone()));
         let mut load = Load::new(size.creates);
-        load.prepare(&client, size.applications, size.chats_each)
+        load.prepare(client, size.applications, size.chats_each)
             .await;
         let load = Arc::new(load);
-        let writers = (0..CLIENTS).map(|client| {
+        let writing = (0..CLIENTS).map(|client| {
             let dice = seed.dice(u64::from(client));
             let writer = Writer::new(Arc::clone(&load), up.clone(), client, dice);
             tokio::spawn(writer.run())
         });
         Self {
-            data: data.to_owned(),
-            writers: writers.collect(),
-            program,
-            client,
-            tell,
+            writing: writing.collect(),
             load,
+            tell,
         }
     }
 
@@ -68,10 +61,49 @@ impl UnderLoad {
         eventually(PATIENCE, async || load.accepted(), |now| *now >= creates).await;
     }
 
+    /// Tells everybody how to ask from now on; None: the system is down.
+    pub(crate) fn tell(&self, client: Option<Client>) {
+        self.tell.send_replace(client);
+    }
+
+    /// Waits for them to be done; what is left is what they wrote down.
+    pub(crate) async fn finish(self) -> Vec<Op> {
+        for writer in join_all(self.writing).await {
+            writer.expect("a client does not panic");
+        }
+        self.load.history()
+    }
+}
+
+/// `chat-standalone` with clients on it.
+pub(crate) struct UnderLoad {
+    data: PathBuf,
+    pub(crate) program: Program,
+    client: Client,
+    pub(crate) writers: Writers,
+}
+
+impl UnderLoad {
+    pub(crate) async fn start(data: &Path, seed: Seed, size: Size) -> Self {
+        let program = Program::start_with(data, &SETTINGS).await;
+        let client = Client::new(&program.place).await;
+        Self {
+            data: data.to_owned(),
+            program,
+            writers: Writers::start(&client, seed, size).await,
+            client,
+        }
+    }
+
+    /// Returns once so many creates were accepted.
+    pub(crate) async fn accepted(&self, creates: u64) {
+        self.writers.accepted(creates).await;
+    }
+
     /// `kill -9`, with requests under way.
     pub(crate) fn kill(&mut self) {
         self.program.kill();
-        self.tell.send_replace(None);
+        self.writers.tell(None);
     }
 
     /// Kills a start after this long, wherever it is by then.
@@ -88,7 +120,7 @@ impl UnderLoad {
     pub(crate) async fn stop(&mut self) {
         self.program.terminate();
         let (status, took) = self.program.ended().await;
-        self.tell.send_replace(None);
+        self.writers.tell(None);
         assert!(
             status.success(),
             "{status} after {took:?}\n{}",
@@ -104,15 +136,13 @@ impl UnderLoad {
 
     /// The clients go on.
     pub(crate) fn let_in(&self) {
-        self.tell.send_replace(Some(self.client.clone()));
+        self.writers.tell(Some(self.client.clone()));
     }
 
     /// Waits for the clients to be done; what is left is the program, at rest, and what they wrote down.
     pub(crate) async fn finish(self) -> (Program, Client, Vec<Op>) {
-        for writer in join_all(self.writers).await {
-            writer.expect("a client does not panic");
-        }
-        (self.program, self.client, self.load.history())
+        let history = self.writers.finish().await;
+        (self.program, self.client, history)
     }
 }
 
@@ -120,7 +150,7 @@ impl UnderLoad {
 pub(crate) async fn judge(client: &Client, history: &[Op], seed: Seed) -> Ending {
     let said = ending(client, history).await;
     let expectations = Expectations {
-        stored_on_accept: true,
+        stored_on_accept: client.stores_on_accept(),
     };
     let broken = history
         .iter()

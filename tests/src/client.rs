@@ -2,11 +2,13 @@
 //! also tests the OpenAPI document.
 
 use crate::contract::Contract;
-use crate::program::Place;
+use crate::place::Place;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, redirect};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Longer than the server's own limit, so that its 504 arrives.
@@ -17,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Client {
     http: reqwest::Client,
     place: Place,
+    /// How many requests went to any API of the place.
+    asked: Arc<AtomicUsize>,
     key: Option<String>,
     contract: Arc<Contract>,
 }
@@ -40,6 +44,7 @@ impl Client {
         Self {
             http,
             place: place.clone(),
+            asked: Arc::default(),
             key: place.admin_key.clone(),
             contract: Arc::new(Contract::new(&document)),
         }
@@ -65,13 +70,39 @@ impl Client {
         document_of(&self.http, &self.place).await
     }
 
-    /// Status and text of a path of the second port, which the contract does not describe.
-    pub async fn operator(&self, path: &str) -> (u16, String) {
-        let sent = self.http.get(self.place.admin.clone() + path).send().await;
-        let response = sent.expect("the second port answers");
-        let status = response.status().as_u16();
-        let text = response.text().await;
-        (status, text.expect("operators are answered with text"))
+    /// Status and text of a path of the second port of each process, which the contract does not describe.
+    pub async fn operators(&self, path: &str) -> Vec<(u16, String)> {
+        let mut answers = Vec::new();
+        for admin in &self.place.admins {
+            let sent = self.http.get(format!("{admin}{path}")).send().await;
+            let response = sent.expect("the second port answers");
+            let status = response.status().as_u16();
+            let text = response.text().await;
+            answers.push((status, text.expect("operators are answered with text")));
+        }
+        answers
+    }
+
+    /// How many messages each queue between the processes holds; none where no queue lies between them.
+    /// None while the broker does not know.
+    pub async fn depths(&self) -> Option<BTreeMap<String, u64>> {
+        match &self.place.queues {
+            Some(queues) => queues.depths(&self.http).await,
+            None => Some(BTreeMap::new()),
+        }
+    }
+
+    /// How often something was delivered once more. None while the broker does not know.
+    pub async fn redelivered(&self) -> Option<u64> {
+        match &self.place.queues {
+            Some(queues) => queues.redelivered(&self.http).await,
+            None => Some(0),
+        }
+    }
+
+    /// Whether whatever was accepted is stored before the answer goes out.
+    pub fn stores_on_accept(&self) -> bool {
+        self.place.queues.is_none()
     }
 
     pub fn contract(&self) -> &Contract {
@@ -80,9 +111,9 @@ impl Client {
 
     /// `path` starts with a slash and is sent as it is.
     pub fn call(&self, method: Method, path: &str) -> Call<'_> {
-        let mut request = self
-            .http
-            .request(method.clone(), self.place.api.clone() + path);
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let api = &self.place.apis[asked % self.place.apis.len()];
+        let mut request = self.http.request(method.clone(), format!("{api}{path}"));
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, format!("Bearer {key}"));
         }
@@ -129,7 +160,10 @@ impl Client {
 }
 
 async fn document_of(http: &reqwest::Client, place: &Place) -> Value {
-    let asked = http.get(format!("{}/openapi.json", place.api)).send().await;
+    let asked = http
+        .get(format!("http://{}/openapi.json", place.address()))
+        .send()
+        .await;
     let document = asked.expect("the system answers").json().await;
     document.expect("the document is JSON")
 }

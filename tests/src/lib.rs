@@ -2,11 +2,15 @@
 
 pub mod checker;
 pub mod client;
+pub mod cluster;
 pub mod contract;
 pub mod ending;
 pub mod eventually;
 pub mod load;
 pub mod metrics;
+pub mod place;
+pub mod process;
 pub mod program;
+pub mod queues;
 pub mod seed;
 pub mod url;

@@ -1,33 +1,18 @@
-//! `chat-standalone` as a process of its own: found, started on free ports, stopped or killed.
-//!
-//! The program is looked for beside the test (`target/<profile>`); `make test` builds it first.
+//! `chat-standalone` as a process of its own, on free ports.
 
-use std::fs::File;
+use crate::place::Place;
+use crate::process::{Process, STOP_DEADLINE, built};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 use tokio::task::spawn_blocking;
 
-/// What a stop may take.
-pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 pub const ADMIN_KEY: &str = "the-key-of-the-administrator";
-
-/// Where a system answers, whoever started it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Without a path: `http://127.0.0.1:8080`.
-    pub api: String,
-    /// Health and metrics.
-    pub admin: String,
-    /// None: it runs without keys.
-    pub admin_key: Option<String>,
-}
 
 /// Killed when dropped.
 pub struct Program {
-    child: Child,
-    log: PathBuf,
+    process: Process,
     pub place: Place,
 }
 
@@ -54,57 +39,33 @@ impl Program {
 
     /// `kill -9`; returns once the process is gone.
     pub fn kill(&mut self) {
-        self.child.kill().expect("a child can be killed");
-        self.child.wait().expect("a child can be waited for");
+        self.process.kill();
     }
 
     /// Asks it to stop: SIGTERM.
     pub fn terminate(&self) {
-        let kill = format!("kill -s TERM {}", self.child.id());
-        let status = Command::new("sh").args(["-c", &kill]).status();
-        assert!(status.is_ok_and(|status| status.success()), "{kill}");
+        self.process.terminate();
     }
 
     /// How it ended and how long that took; panics, and kills it, when it is not in time.
     pub async fn ended(&mut self) -> (ExitStatus, Duration) {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                return (status, start.elapsed());
-            }
-            assert!(
-                start.elapsed() < STOP_DEADLINE,
-                "it did not end in time\n{}",
-                self.log()
-            );
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.process.ended(STOP_DEADLINE).await
     }
 
     /// Asks it to stop and checks that it does so cleanly and in time.
     pub async fn stop(mut self) {
-        self.terminate();
-        let (status, _) = self.ended().await;
-        assert!(status.success(), "{status}\n{}", self.log());
+        self.process.stop(STOP_DEADLINE).await;
     }
 
     /// What it has written to standard error since the first start on this directory.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Already ended in most tests: then there is nothing to do.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.process.log()
     }
 }
 
 /// A call of the program that sees no settings but these.
 pub fn command(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(path());
+    let mut command = Command::new(built("chat-standalone", "-p standalone"));
     command
         .env_clear()
         .env("CHAT_LISTEN", "127.0.0.1:0")
@@ -117,27 +78,8 @@ pub fn command(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
     command
 }
 
-fn path() -> PathBuf {
-    let test = std::env::current_exe().expect("a process knows its program");
-    // target/<profile>/deps/<test>
-    let built = test.ancestors().nth(2).expect("a test lies in target");
-    let program = built.join("chat-standalone");
-    assert!(
-        program.exists(),
-        "there is no {}: run `make test`, or first `cargo build -p standalone`",
-        program.display()
-    );
-    program
-}
-
-fn spawn(mut command: Command, log: PathBuf) -> Program {
-    let to_log = File::options().create(true).append(true).open(&log);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(to_log.expect("a log can be written beside the data"))
-        .spawn()
-        .expect("the program can be started");
-    let stdout = child.stdout.take().expect("standard output is piped");
+fn spawn(command: Command, log: PathBuf) -> Program {
+    let (process, stdout) = Process::spawn(command, &log);
     let mut banner = Vec::new();
     for line in BufReader::new(stdout).lines() {
         let line = line.expect("the banner is text");
@@ -158,14 +100,13 @@ fn spawn(mut command: Command, log: PathBuf) -> Program {
         host.map(|host| format!("http://{host}"))
     };
     let (Some(api), Some(admin)) = (address("API"), address("Health")) else {
-        child.wait().ok();
-        let log = std::fs::read_to_string(&log).unwrap_or_default();
-        panic!("it did not start: {banner:?}\n{log}");
+        panic!("it did not start: {banner:?}\n{}", process.log());
     };
     let place = Place {
-        api,
-        admin,
+        apis: vec![api],
+        admins: vec![admin],
         admin_key: None,
+        queues: None,
     };
-    Program { child, log, place }
+    Program { process, place }
 }

@@ -1,6 +1,7 @@
 //! Running the program: what it is told, and what it says.
 
-use e2e::program::{Place, Program};
+use e2e::place::Place;
+use e2e::program::Program;
 use serde_json::Value;
 use std::io::Write;
 use std::path::PathBuf;
@@ -65,7 +66,7 @@ pub(crate) struct Ran {
 impl Chatctl {
     pub(crate) fn of(place: &Place) -> Self {
         Self {
-            url: place.api.clone(),
+            url: place.apis[0].clone(),
             token: None,
             key: None,
         }

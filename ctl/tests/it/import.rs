@@ -61,7 +61,7 @@ async fn importing_again_after_the_server_was_killed_adds_nothing_twice() {
             "{ran:?}"
         );
         server.restart(&[]).await;
-        chatctl.url = server.program.place.api.clone();
+        chatctl.url = server.program.place.apis[0].clone();
     }
     let counts = chatctl.json(&["import", &file]);
     assert_eq!(

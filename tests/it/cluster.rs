@@ -1,0 +1,192 @@
+//! A cluster whose processes end in every way a process can end, with clients on it, and then a judgement
+//! of everything anybody was told.
+
+use crate::kill::{nothing_of_deleted_chats_is_found, some_are_found_by_their_own_words};
+use crate::under_load::{CLIENTS, Size, Writers, judge, summary};
+use e2e::checker::{Ending, Op, Outcome};
+use e2e::client::Client;
+use e2e::cluster::{Cluster, Database, Role, Size as Processes};
+use e2e::eventually::eventually;
+use e2e::metrics::at_rest;
+use e2e::queues::LAG;
+use e2e::seed::Seed;
+use rand::RngExt;
+use std::time::{Duration, Instant};
+
+const TWO_OF_EACH: Processes = Processes {
+    apis: 2,
+    workers: 2,
+};
+const EVERY_ROLE: [Role; 5] = [
+    Role::Api,
+    Role::Chats,
+    Role::Messages,
+    Role::Indexing,
+    Role::Upkeep,
+];
+/// For what waits in queues when the clients are done.
+const SOON: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_of_any_process_under_load_break_no_promise() {
+    const CREATES: u64 = 6_000;
+    const KILLS: u64 = 20;
+    let seed = Seed::of_this_run();
+    let Some(mut run) = Run::start(Database::Mysql, seed, CREATES).await else {
+        return;
+    };
+    let mut dice = seed.dice(u64::from(CLIENTS));
+    let members = run.cluster.members(&EVERY_ROLE);
+    let started = Instant::now();
+    for kill in 1..=KILLS {
+        run.writers.accepted(kill * CREATES / (KILLS + 1)).await;
+        let first = dice.random_range(0..members.len());
+        run.cluster.kill(members[first]);
+        // Sometimes another one, so that nobody does this work.
+        let other = (first + dice.random_range(1..members.len())) % members.len();
+        let both = dice.random_bool(0.4);
+        if both {
+            run.cluster.kill(members[other]);
+        }
+        run.tell();
+        run.cluster.start_again(members[first]).await;
+        if both {
+            run.cluster.start_again(members[other]).await;
+        }
+        run.tell();
+    }
+    let (cluster, client, history) = run.finish().await;
+    println!(
+        "{KILLS} kills in {:?}: {}",
+        started.elapsed(),
+        summary(&history)
+    );
+    let said = judged(&cluster, &client, &history, seed).await;
+    some_are_found_by_their_own_words(&client, &said, &mut dice).await;
+    nothing_of_deleted_chats_is_found(&client, &history, &said).await;
+    println!("judged after {:?}", started.elapsed());
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_fails_no_request_and_delivers_nothing_twice() {
+    const CREATES: u64 = 4_000;
+    let seed = Seed::of_this_run();
+    let Some(mut run) = Run::start(Database::Mariadb, seed, CREATES).await else {
+        return;
+    };
+    let members = run.cluster.members(&EVERY_ROLE);
+    let steps = members.len() as u64 + 1;
+    for (step, member) in (1..).zip(members) {
+        run.writers.accepted(step * CREATES / steps).await;
+        // Nobody is sent to who is about to stop; what is under way there is answered.
+        run.tell_of_others(member);
+        run.cluster.stop_one(member).await;
+        run.cluster.start_again(member).await;
+        run.tell();
+    }
+    let (cluster, client, history) = run.finish().await;
+    let failed: Vec<&Op> = history
+        .iter()
+        .filter(|op| match op.outcome {
+            Outcome::Unknown => true,
+            Outcome::Fail { status } => status >= 500,
+            _ => false,
+        })
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "{seed:?}: {} requests failed: {failed:#?}",
+        failed.len()
+    );
+    let said = judged(&cluster, &client, &history, seed).await;
+    for (scope, said) in &said.scopes {
+        assert_eq!(said.gaps, [], "{scope}");
+    }
+    // It has rested for longer than the broker's figures are late.
+    assert_eq!(client.redelivered().await, Some(0));
+    cluster.stop().await;
+}
+
+/// So that a count of 0 means something.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_worker_has_its_deliveries_delivered_again() {
+    const CREATES: u64 = 1_000;
+    let seed = Seed::of_this_run();
+    let Some(mut run) = Run::start(Database::Mysql, seed, CREATES).await else {
+        return;
+    };
+    run.writers.accepted(CREATES / 2).await;
+    let workers = run.cluster.members(&[Role::Messages]);
+    for worker in &workers {
+        run.cluster.pause(*worker);
+    }
+    // They hold what comes meanwhile.
+    run.writers.accepted(CREATES * 3 / 4).await;
+    for worker in &workers {
+        run.cluster.kill(*worker);
+        run.cluster.start_again(*worker).await;
+    }
+    run.tell();
+    let (cluster, client, history) = run.finish().await;
+    judged(&cluster, &client, &history, seed).await;
+    let counted = |count: &Option<u64>| count.is_some_and(|count| count > 0);
+    eventually(2 * LAG, || client.redelivered(), counted).await;
+    cluster.stop().await;
+}
+
+/// A cluster with clients on it.
+struct Run {
+    cluster: Cluster,
+    client: Client,
+    writers: Writers,
+}
+
+impl Run {
+    /// None without servers.
+    async fn start(database: Database, seed: Seed, creates: u64) -> Option<Self> {
+        // Each wasted number is asked for in the end.
+        let settings = [("CHAT_NUMBER_BLOCK", "64")];
+        let cluster = Cluster::start_with(database, TWO_OF_EACH, &settings).await?;
+        let client = Client::new(&cluster.place()).await;
+        let size = Size {
+            applications: 2,
+            chats_each: 5,
+            creates,
+        };
+        Some(Self {
+            writers: Writers::start(&client, seed, size).await,
+            cluster,
+            client,
+        })
+    }
+
+    /// Where the system answers now.
+    fn tell(&self) {
+        self.tell_of(&self.cluster.place());
+    }
+
+    fn tell_of_others(&self, member: usize) {
+        self.tell_of(&self.cluster.place_without(member));
+    }
+
+    fn tell_of(&self, place: &e2e::place::Place) {
+        let up = !place.apis.is_empty();
+        self.writers.tell(up.then(|| self.client.at(place)));
+    }
+
+    async fn finish(self) -> (Cluster, Client, Vec<Op>) {
+        let history = self.writers.finish().await;
+        let client = self.client.at(&self.cluster.place());
+        (self.cluster, client, history)
+    }
+}
+
+/// Panics when any promise was broken.
+async fn judged(cluster: &Cluster, client: &Client, history: &[Op], seed: Seed) -> Ending {
+    at_rest(client, SOON).await;
+    cluster.explain_numbers().await;
+    let said = judge(client, history, seed).await;
+    cluster.run(&["audit"]).await;
+    said
+}

@@ -1,0 +1,72 @@
+//! The broker between the processes of a cluster, asked through its management API.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Figures of quorum queues may be this old (measured: up to 7.3 s).
+pub const LAG: Duration = Duration::from_secs(10);
+/// Where commands end that nobody could carry out.
+pub const DEAD: &str = "chat.dead";
+
+/// The queues of one virtual host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queues {
+    /// `http://user:password@host:port/api/queues/vhost`
+    url: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Figures {
+    name: String,
+    messages_ready: Option<u64>,
+    messages_unacknowledged: Option<u64>,
+    message_stats: Option<Stats>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Stats {
+    #[serde(default)]
+    redeliver: u64,
+}
+
+impl Queues {
+    /// `management` is the address of the management API with an account in it.
+    pub fn new(management: &str, vhost: &str) -> Self {
+        let management = management.trim_end_matches('/');
+        Self {
+            url: format!("{management}/api/queues/{vhost}"),
+        }
+    }
+
+    /// How many messages each queue holds, waiting or delivered and not settled. None while the broker
+    /// does not know of all of them.
+    pub async fn depths(&self, http: &reqwest::Client) -> Option<BTreeMap<String, u64>> {
+        let depth = |queue: Figures| {
+            let depth = queue.messages_ready? + queue.messages_unacknowledged?;
+            Some((queue.name, depth))
+        };
+        let figures = self.figures(http).await?;
+        figures.into_iter().map(depth).collect()
+    }
+
+    /// How often a message of any queue was delivered once more.
+    pub async fn redelivered(&self, http: &reqwest::Client) -> Option<u64> {
+        let figures = self.figures(http).await?;
+        let redelivered = |queue: &Figures| {
+            queue
+                .message_stats
+                .as_ref()
+                .map_or(0, |stats| stats.redeliver)
+        };
+        Some(figures.iter().map(redelivered).sum())
+    }
+
+    /// None while it does not answer.
+    async fn figures(&self, http: &reqwest::Client) -> Option<Vec<Figures>> {
+        let columns = "name,messages_ready,messages_unacknowledged,message_stats.redeliver";
+        let asked = http.get(format!("{}?columns={columns}", self.url));
+        let answer = asked.send().await.ok()?.error_for_status().ok()?;
+        answer.json().await.ok()
+    }
+}
