@@ -5,15 +5,19 @@
 //! and made again whenever they are lost; in which order servers and programs start does not matter.
 
 mod ack_book;
+mod burial;
 mod confirms;
 mod connection;
 mod consume;
 mod dead_letters;
 mod keeper;
 mod lane;
+mod loans;
 mod management;
 mod message;
 mod publish;
+mod pulse;
+mod rooms;
 mod settle;
 mod topology;
 
@@ -33,7 +37,8 @@ use consume::Lanes;
 use keeper::{Keeper, Standing};
 use management::Management;
 use message::Outgoing;
-use publish::{Channels, DEADLINE, Outcome, Room};
+use publish::{Channels, DEADLINE, Outcome};
+use rooms::Room;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -2,7 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod broker;
+mod commands;
+mod connect;
+mod faults;
 mod host;
+mod poison;
+mod topology;
 
 use chat::conformance::queue::{self, Line};
 use host::in_a_host;

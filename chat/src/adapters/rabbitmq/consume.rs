@@ -7,7 +7,9 @@
 
 use super::Inner;
 use super::ack_book::Settled;
+use super::burial;
 use super::lane::{Lane, Received};
+use super::loans::{Counted, Loans};
 use super::message;
 use super::settle::Settler;
 use super::topology::{DEAD_LETTERS, SUSPECT, UNROUTED, reads_aside};
@@ -15,10 +17,9 @@ use crate::error::{Error, Result};
 use crate::event::{DecodeError, Queue, decode};
 use crate::ports::{BuryReason, Deliveries, Delivery, Settle};
 use async_trait::async_trait;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -183,47 +184,7 @@ impl Deliveries for Lanes {
     }
 }
 
-// ------------------------------------------------------------------------------------------------ loans
-
-/// How many deliveries are out.
-#[derive(Default)]
-struct Loans {
-    out: AtomicUsize,
-    back: Notify,
-}
-
-impl Loans {
-    fn any(&self) -> bool {
-        self.out.load(Ordering::Acquire) > 0
-    }
-
-    async fn all_back(&self) {
-        loop {
-            let back = self.back.notified();
-            if !self.any() {
-                return;
-            }
-            back.await;
-        }
-    }
-}
-
-struct Counted(Arc<Loans>);
-
-impl Counted {
-    fn new(loans: &Arc<Loans>) -> Self {
-        loans.out.fetch_add(1, Ordering::AcqRel);
-        Self(loans.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if self.0.out.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.back.notify_waiters();
-        }
-    }
-}
+// --------------------------------------------------------------------------------------------- one delivery
 
 struct Loan {
     received: Received,
@@ -279,11 +240,11 @@ impl Settle for Loan {
     }
 
     async fn bury(self: Box<Self>, reason: BuryReason, detail: String) -> Result<()> {
-        let burial = self.received.burial(reason.as_str(), detail);
+        let why = self.received.burial(reason.as_str(), detail);
         let Received {
             properties, body, ..
         } = &self.received;
-        let outgoing = message::buried(DEAD_LETTERS, properties, body, &burial);
+        let outgoing = burial::buried(DEAD_LETTERS, properties, body, &why);
         match self.inner.publish_patiently(outgoing).await {
             Ok(()) => {
                 self.received.ticket.settle(Settled::Acked);

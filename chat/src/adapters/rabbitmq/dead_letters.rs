@@ -3,7 +3,7 @@
 //! They are fetched one by one on a channel of its own and held until the decision is made; when the
 //! channel closes, those that nobody decided about are back in their queue, in their order.
 
-use super::message::{self, Burial};
+use super::burial::{self, Burial};
 use super::topology::{COMMANDS, DEAD};
 use super::{CONNECTION_WAIT, RabbitQueue};
 use crate::error::{Error, Result};
@@ -107,7 +107,7 @@ impl RabbitQueue {
             if redrive {
                 let Ok(envelope) = decode(body) else { continue };
                 let queue = envelope.command.queue().name();
-                let outgoing = message::redriven(COMMANDS, queue, properties, body);
+                let outgoing = burial::redriven(COMMANDS, queue, properties, body);
                 self.inner.publish_patiently(outgoing).await?;
             }
             let ack = channel.basic_ack(message.delivery_tag, BasicAckOptions::default());
@@ -153,7 +153,7 @@ fn read(properties: &BasicProperties, body: &[u8]) -> DeadLetter {
         first_seen,
         attempts,
         worker_version,
-    } = message::burial(properties);
+    } = burial::burial(properties);
     DeadLetter {
         id: id(properties, body),
         reason,

@@ -2,7 +2,8 @@
 
 use super::Inner;
 use super::ack_book::Settled;
-use super::message::{self, Burial};
+use super::burial::{self, Burial};
+use super::message;
 use super::settle::{Settler, Ticket, Tickets};
 use super::topology::{SUSPECT, SUSPECT_LIMIT};
 use crate::clock;
@@ -189,12 +190,12 @@ impl Lane {
             }
             Course::Crashed => {
                 let detail = format!("{} workers ended while they had it", received.count);
-                let burial = received.burial("crash", detail);
-                let outgoing = message::buried(
+                let why = received.burial("crash", detail);
+                let outgoing = burial::buried(
                     super::topology::DEAD_LETTERS,
                     &received.properties,
                     &received.body,
-                    &burial,
+                    &why,
                 );
                 self.move_away(received, outgoing, "crash");
             }

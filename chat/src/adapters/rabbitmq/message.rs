@@ -1,5 +1,5 @@
 //! How a command looks as an AMQP message: the body is `event::encode`, everything else is for people,
-//! traces and tools, except how often it was delivered and why it was set aside. Pure.
+//! traces and tools, except how often it was delivered. Pure but for random ids.
 
 use crate::clock;
 use crate::event::{Command, Envelope, encode};
@@ -12,20 +12,9 @@ use uuid::Uuid;
 /// Survives a restart of the broker (W4).
 const PERSISTENT: u8 = 2;
 
-const REASON: &str = "reason";
-const ERROR: &str = "error";
-const FIRST_SEEN: &str = "first_seen";
-const ATTEMPTS: &str = "attempts";
-const WORKER_VERSION: &str = "worker_version";
-const SOURCE: &str = "source_queue";
+pub(super) const FIRST_SEEN: &str = "first_seen";
 /// Written by quorum queues: how often a message came back without an ack.
 const DELIVERY_COUNT: &str = "x-delivery-count";
-/// Written by the broker when it sets a message aside itself.
-const BROKERS_SOURCE: &str = "x-first-death-queue";
-const BROKERS_REASON: &str = "x-first-death-reason";
-
-/// How much of an error's text travels with a dead letter.
-const LONGEST_ERROR: usize = 1_000;
 
 /// A message to publish.
 #[derive(Clone, Debug)]
@@ -34,18 +23,6 @@ pub(super) struct Outgoing {
     pub(super) routing_key: String,
     pub(super) properties: BasicProperties,
     pub(super) body: Vec<u8>,
-}
-
-/// Why and from where a delivery is set aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Burial {
-    pub(super) reason: String,
-    /// No text that somebody wrote.
-    pub(super) error: Option<String>,
-    pub(super) source: Option<String>,
-    pub(super) first_seen: Option<Millis>,
-    pub(super) attempts: u32,
-    pub(super) worker_version: Option<String>,
 }
 
 pub(super) fn command(exchange: &'static str, envelope: &Envelope) -> Outgoing {
@@ -105,76 +82,6 @@ pub(super) fn moved(
     }
 }
 
-/// The same message as a dead letter.
-pub(super) fn buried(
-    exchange: &'static str,
-    properties: &BasicProperties,
-    body: &[u8],
-    burial: &Burial,
-) -> Outgoing {
-    let source = burial.source.as_deref().unwrap_or_default();
-    let mut outgoing = moved(exchange, source, properties, body);
-    let mut headers = outgoing.properties.headers().clone().unwrap_or_default();
-    let mut set = |name: &str, value: AMQPValue| {
-        headers.insert(name.into(), value);
-    };
-    set(REASON, text(&burial.reason));
-    set(SOURCE, text(source));
-    set(ATTEMPTS, i64::from(burial.attempts).into());
-    if let Some(error) = &burial.error {
-        let end = error.floor_char_boundary(LONGEST_ERROR);
-        set(ERROR, text(&error[..end]));
-    }
-    if let Some(seen) = burial.first_seen {
-        set(FIRST_SEEN, seen.get().into());
-    }
-    if let Some(version) = &burial.worker_version {
-        set(WORKER_VERSION, text(version));
-    }
-    outgoing.properties = outgoing.properties.with_headers(headers);
-    outgoing
-}
-
-/// A dead letter as the command it was, without what made it one.
-pub(super) fn redriven(
-    exchange: &'static str,
-    routing_key: &str,
-    properties: &BasicProperties,
-    body: &[u8],
-) -> Outgoing {
-    let mut outgoing = moved(exchange, routing_key, properties, body);
-    let headers = outgoing.properties.headers().clone().unwrap_or_default();
-    let kept = headers.inner().iter();
-    let kept = kept.filter(|(name, _)| {
-        ![REASON, ERROR, ATTEMPTS, WORKER_VERSION, SOURCE].contains(&name.as_str())
-    });
-    let kept: BTreeMap<_, _> = kept
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    outgoing.properties = outgoing.properties.with_headers(kept.into());
-    outgoing
-}
-
-/// What a dead letter says of itself; also one that the broker set aside.
-pub(super) fn burial(properties: &BasicProperties) -> Burial {
-    let read = |name| read_text(properties, name);
-    let reason = read(REASON).or_else(|| {
-        // Only a delivery that ended with its worker is counted by the broker up to its limit.
-        read(BROKERS_REASON).map(|reason| match reason.as_str() {
-            "delivery_limit" => "crash".to_owned(),
-            _ => reason,
-        })
-    });
-    Burial {
-        reason: reason.unwrap_or_else(|| "unknown".to_owned()),
-        error: read(ERROR),
-        source: read(SOURCE).or_else(|| read(BROKERS_SOURCE)),
-        first_seen: first_seen(properties),
-        attempts: read_integer(properties, ATTEMPTS).map_or(0, as_count),
-        worker_version: read(WORKER_VERSION),
-    }
-}
-
 /// How often a message was delivered and came back without an ack.
 pub(super) fn delivery_count(properties: &BasicProperties) -> u32 {
     read_integer(properties, DELIVERY_COUNT).map_or(0, as_count)
@@ -185,11 +92,11 @@ pub(super) fn first_seen(properties: &BasicProperties) -> Option<Millis> {
     read_integer(properties, FIRST_SEEN).map(Millis::new)
 }
 
-fn as_count(value: i64) -> u32 {
+pub(super) fn as_count(value: i64) -> u32 {
     u32::try_from(value).unwrap_or(if value < 0 { 0 } else { u32::MAX })
 }
 
-fn read_text(properties: &BasicProperties, name: &str) -> Option<String> {
+pub(super) fn read_text(properties: &BasicProperties, name: &str) -> Option<String> {
     match properties.headers().as_ref()?.inner().get(name)? {
         AMQPValue::LongString(text) => Some(text.to_string()),
         AMQPValue::ShortString(text) => Some(text.to_string()),
@@ -197,7 +104,7 @@ fn read_text(properties: &BasicProperties, name: &str) -> Option<String> {
     }
 }
 
-fn read_integer(properties: &BasicProperties, name: &str) -> Option<i64> {
+pub(super) fn read_integer(properties: &BasicProperties, name: &str) -> Option<i64> {
     match *properties.headers().as_ref()?.inner().get(name)? {
         AMQPValue::ShortShortInt(n) => Some(n.into()),
         AMQPValue::ShortShortUInt(n) => Some(n.into()),
@@ -210,7 +117,7 @@ fn read_integer(properties: &BasicProperties, name: &str) -> Option<i64> {
     }
 }
 
-fn text(value: &str) -> AMQPValue {
+pub(super) fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(value))
 }
 
@@ -241,12 +148,12 @@ fn message_id(command: &Command) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::event::{DeleteMessage, Origin, VERSION, decode};
     use crate::model::{AppId, Number, Rev};
 
-    fn envelope() -> Envelope {
+    pub(in super::super) fn envelope() -> Envelope {
         let chat = ChatKey {
             app: AppId::from_stored(7),
             number: Number::new(8).unwrap(),
@@ -295,30 +202,6 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_says_why_and_keeps_what_the_message_said() {
-        let message = command("chat.cmd", &envelope());
-        let why = Burial {
-            reason: "refused".into(),
-            error: Some("too long".into()),
-            source: Some("chat.messages".into()),
-            first_seen: Some(Millis::new(77)),
-            attempts: 3,
-            worker_version: Some("1.2.3".into()),
-        };
-        let letter = buried("chat.dlx", &message.properties, &message.body, &why);
-        assert_eq!(burial(&letter.properties), why);
-        assert_eq!(letter.body, message.body);
-        assert_eq!(
-            read_text(&letter.properties, "request_id"),
-            Some("r".into())
-        );
-        assert_eq!(
-            letter.properties.message_id(),
-            message.properties.message_id()
-        );
-    }
-
-    #[test]
     fn a_moved_message_starts_to_be_counted_anew() {
         let message = command("chat.cmd", &envelope());
         let mut headers = message.properties.headers().clone().unwrap();
@@ -327,15 +210,5 @@ mod tests {
         assert_eq!(delivery_count(&properties), 12);
         let again = moved("", "chat.suspect", &properties, &message.body);
         assert_eq!(delivery_count(&again.properties), 0);
-    }
-
-    #[test]
-    fn a_message_that_the_broker_gave_up_is_a_crash() {
-        let mut headers = FieldTable::default();
-        headers.insert(BROKERS_REASON.into(), text("delivery_limit"));
-        headers.insert(BROKERS_SOURCE.into(), text("chat.suspect"));
-        let burial = burial(&BasicProperties::default().with_headers(headers));
-        assert_eq!(burial.reason, "crash");
-        assert_eq!(burial.source.as_deref(), Some("chat.suspect"));
     }
 }

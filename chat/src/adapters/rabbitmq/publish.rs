@@ -8,26 +8,26 @@ use super::confirms::{Confirm, Decision, Window};
 use super::connection::{Link, describe};
 use super::keeper::Keeper;
 use super::message::Outgoing;
+use super::pulse::Pulse;
+use super::rooms::{Room, Rooms};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation};
-use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// From asking for room to the confirm.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// How long a publisher waits for room.
 const ROOM_WAIT: Duration = Duration::from_millis(200);
-const CHANNELS: usize = 8;
+pub(super) const CHANNELS: usize = 8;
 /// Publishes under way on one channel.
-const WINDOW: usize = 64;
+pub(super) const WINDOW: usize = 64;
 /// Between a channel that the broker closed and the next.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
 
@@ -132,106 +132,6 @@ impl Channels {
             Ok(room) => self.publish(room, message, by).await,
             Err(_) => Outcome::NotSent("there is no room".into()),
         }
-    }
-}
-
-// -------------------------------------------------------------------------------------------------- room
-
-/// Room for one publish on one channel.
-pub(super) struct Room {
-    channel: usize,
-    rooms: Arc<Rooms>,
-    // Returned after the channel is free again: see `Drop`.
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-struct Rooms {
-    permits: Arc<Semaphore>,
-    /// A channel for each permit, longest unused first.
-    free: Mutex<VecDeque<usize>>,
-}
-
-impl Default for Rooms {
-    fn default() -> Self {
-        let free = (0..WINDOW).flat_map(|_| 0..CHANNELS).collect();
-        Self {
-            permits: Arc::new(Semaphore::new(CHANNELS * WINDOW)),
-            free: Mutex::new(free),
-        }
-    }
-}
-
-impl Rooms {
-    async fn enter(rooms: &Arc<Self>) -> Room {
-        let permit = rooms.permits.clone().acquire_owned().await;
-        let permit = permit.expect("the semaphore is never closed");
-        let channel = rooms.free().pop_front();
-        Room {
-            channel: channel.expect("there is a channel for each permit"),
-            rooms: rooms.clone(),
-            permit: Some(permit),
-        }
-    }
-
-    fn free(&self) -> std::sync::MutexGuard<'_, VecDeque<usize>> {
-        self.free.lock().expect("nothing panics under this lock")
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.rooms.free().push_back(self.channel);
-        self.permit.take();
-    }
-}
-
-// ------------------------------------------------------------------------------------------------- pulse
-
-/// Whether confirms come at all. A broker that was stopped, or an alarm that is not announced yet, would
-/// otherwise cost a number for each request until the heartbeat tells.
-struct Pulse {
-    start: Instant,
-    under_way: AtomicUsize,
-    /// Milliseconds since `start`: when something was confirmed last, or started after nothing was
-    /// under way.
-    last_ms: AtomicU64,
-}
-
-impl Default for Pulse {
-    fn default() -> Self {
-        Self {
-            start: Instant::now(),
-            under_way: AtomicUsize::new(0),
-            last_ms: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Pulse {
-    fn started(&self) {
-        if self.under_way.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.beat();
-        }
-    }
-
-    fn ended(&self) {
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
-        self.beat();
-    }
-
-    fn beat(&self) {
-        self.last_ms.store(self.now_ms(), Ordering::Relaxed);
-    }
-
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn is_stalled(&self) -> bool {
-        let silent = self
-            .now_ms()
-            .saturating_sub(self.last_ms.load(Ordering::Relaxed));
-        self.under_way.load(Ordering::Relaxed) > 0 && u128::from(silent) > DEADLINE.as_millis()
     }
 }
 

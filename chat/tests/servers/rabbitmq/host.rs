@@ -51,13 +51,19 @@ impl Host {
         F: FnOnce(Self) -> T,
         T: Future<Output = ()> + Send + 'static,
     {
-        let path = format!("vhosts/{}", self.vhost);
-        self.call(reqwest::Method::PUT, &path, None).await;
+        self.create().await;
         let outcome = tokio::spawn(test(self.clone())).await;
+        let path = format!("vhosts/{}", self.vhost);
         self.call(reqwest::Method::DELETE, &path, None).await;
         if let Err(failed) = outcome {
             std::panic::resume_unwind(failed.into_panic());
         }
+    }
+
+    /// Nobody removes it: for a server that goes away with the test.
+    pub(crate) async fn create(&self) {
+        let path = format!("vhosts/{}", self.vhost);
+        self.call(reqwest::Method::PUT, &path, None).await;
     }
 
     /// Asks the management API; what it says, or nothing.
