@@ -2,10 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-mod faults;
 mod index;
-mod proxy;
-mod rebuild;
 
 use chat::conformance::{self, search::Opened};
 use index::TestIndex;
