@@ -5,7 +5,7 @@
 //! into use only after it was found equal to the store. Nothing needs to be remembered: whoever starts again
 //! finds the index that is being built, and chats that are equal are not copied twice.
 
-use super::index::{self, AUDIT_PATIENCE, Audited, Compared, Pace};
+use super::index::{self, Audited, Compared, Pace};
 use crate::error::{Error, Result};
 use crate::model::Millis;
 use crate::ports::{AcrossTenants, NewIndex, Rebuild, Search};
@@ -45,10 +45,11 @@ pub struct Rebuilt {
 
 /// Makes a new index equal to the store and puts it into use. After an error, the next call goes on where
 /// this one was. `Busy` when the new index cannot be shown to equal the store, `Conflict` when somebody else
-/// finished it.
+/// finished it. `patience` is that of the audit, `index::AUDIT_PATIENCE` in earnest.
 pub async fn rebuild(
     across: &dyn AcrossTenants,
     rebuild: &dyn Rebuild,
+    patience: Duration,
     now: Millis,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Rebuilt> {
@@ -66,8 +67,7 @@ pub async fn rebuild(
         let copied = index::compare_at(Pace::Full, across, &*search, &mut copying).await?;
         rows_written += copied.rows_written;
         let mut proving = |audited: &Audited| tell(Step::Proving, audited.messages);
-        let proven =
-            index::audit(Pace::Full, AUDIT_PATIENCE, across, &*search, &mut proving).await?;
+        let proven = index::audit(Pace::Full, patience, across, &*search, &mut proving).await?;
         if proven.differing == 0 {
             rebuild.finish(&name).await?;
             return Ok(Rebuilt {

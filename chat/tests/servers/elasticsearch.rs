@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod faults;
 mod index;
+mod proxy;
+mod rebuild;
 
 use chat::conformance::{self, search::Opened};
 use index::TestIndex;

@@ -49,18 +49,17 @@ impl Server {
                 "write https://user:password@host:9200",
             );
         };
-        let roots = match (base.scheme(), &endpoint.trust.ca_pem) {
-            ("https", ca_pem) => ca_pem.as_deref().map(Certificate::from_pem_bundle),
-            // Without TLS nobody's certificate is asked for.
-            ("http", _) if endpoint.trust.plaintext => Some(Ok(Vec::new())),
-            ("http", _) => {
+        match base.scheme() {
+            "https" => {}
+            "http" if endpoint.trust.plaintext => {}
+            "http" => {
                 return invalid(
                     format!("{place} would be spoken to without TLS"),
                     "use https, or allow plaintext with CHAT_TLS_INSECURE",
                 );
             }
             _ => return invalid(format!("{place} is neither http nor https"), "use https"),
-        };
+        }
         // reqwest takes the process's provider and has none of its own. Somebody else may have chosen one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = Client::builder()
@@ -69,21 +68,27 @@ impl Server {
             .tcp_nodelay(true)
             .redirect(redirect::Policy::none())
             .no_proxy();
-        let unusable = |error: reqwest::Error| {
-            Problem::new(
-                format!("{place} cannot be trusted: {}", causes(&error)),
-                "check the certificates of its authority, PEM",
-            )
+        let builder = match (base.scheme(), &endpoint.trust.ca_pem) {
+            // Nobody's certificate is asked for.
+            ("http", _) => builder.tls_certs_only([]),
+            (_, None) => builder,
+            (_, Some(pem)) => match Certificate::from_pem_bundle(pem) {
+                Ok(roots) if !roots.is_empty() => builder.tls_certs_only(roots),
+                _ => {
+                    return invalid(
+                        "the certificates of its authority are none".to_owned(),
+                        "give at least one, PEM",
+                    );
+                }
+            },
         };
-        let builder = match roots.transpose() {
-            Ok(Some(roots)) => builder.tls_certs_only(roots),
-            Ok(None) => builder,
-            Err(error) => return Err(Error::invalid("Elasticsearch", unusable(error))),
-        };
-        let http = builder
-            .build()
-            .map_err(|error| Error::invalid("Elasticsearch", unusable(error)))?;
-        Ok(Self { http, base, place })
+        match builder.build() {
+            Ok(http) => Ok(Self { http, base, place }),
+            Err(error) => invalid(
+                format!("{place} cannot be spoken to: {}", causes(&error)),
+                "check the certificates of its authority and of this machine",
+            ),
+        }
     }
 
     /// `path` with its parameters, without a slash in front. `Busy` when the answer takes longer than

@@ -22,8 +22,8 @@ use turns::Turns;
 
 /// How long `take` may wait for a block.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// When whoever waits for another process's reservation asks again.
-const ASK_AGAIN: Duration = Duration::from_millis(10);
+/// When whoever waits for a reservation under way asks again, at first and in the long run.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
 /// How long one caller alone may reserve, in milliseconds.
 const LEASE_MS: u32 = 1_000;
 /// How long claims are kept: rows answer afterwards.
@@ -154,6 +154,7 @@ impl Numbers for RedisNumbers {
             let scope = scope.key();
             Error::Busy(format!("no numbers could be reserved in time for {scope}"))
         };
+        let (mut pause, longest_pause) = ASK_AGAIN;
         let mut turn = None;
         loop {
             match self.shared.allocate(scope, claim.as_ref()).await? {
@@ -174,7 +175,10 @@ impl Numbers for RedisNumbers {
                     let first = timeout_at(deadline, self.turns.wait(scope));
                     turn = Some(first.await.map_err(late)?);
                 }
-                Answer::Wait => timeout_at(deadline, sleep(ASK_AGAIN)).await.map_err(late)?,
+                Answer::Wait => {
+                    timeout_at(deadline, sleep(pause)).await.map_err(late)?;
+                    pause = longest_pause.min(pause * 2);
+                }
             }
         }
     }
