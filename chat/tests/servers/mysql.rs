@@ -20,7 +20,7 @@ macro_rules! on_both {
 
 use on_both;
 
-mod database;
+pub(crate) mod database;
 mod migrations;
 mod numbers;
 mod promises;

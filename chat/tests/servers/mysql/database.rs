@@ -19,7 +19,7 @@ static FREE: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 /// Servers on which this process has tidied up after others.
 static TIDY: tokio::sync::Mutex<Vec<String>> = tokio::sync::Mutex::const_new(Vec::new());
 
-pub(super) struct Database {
+pub(crate) struct Database {
     /// The server, as an account that may do everything.
     server: String,
     name: String,
@@ -43,7 +43,7 @@ impl Database {
     }
 
     /// With the tables of this program, which a test must leave as they are.
-    pub(super) async fn new(server: &str) -> Option<Self> {
+    pub(crate) async fn new(server: &str) -> Option<Self> {
         let address = servers::address(server)?;
         let free = {
             let mut free = FREE.lock().unwrap();
@@ -90,7 +90,7 @@ impl Database {
         }
     }
 
-    pub(super) fn store(&self) -> SqlStore {
+    pub(crate) fn store(&self) -> SqlStore {
         open_mysql(&self.settings()).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! The promises of `Numbers`, over blocks of SQLite in several sizes.
+//! The promises of `Numbers`, over blocks of SQLite in several sizes, and over those of MySQL.
 
 use super::Shared;
 use async_trait::async_trait;
@@ -44,6 +44,33 @@ macro_rules! promises {
 }
 
 chat::promises_of_numbers!(promises);
+
+mod blocks_of_mysql {
+    use super::*;
+    use crate::mysql::database::Database;
+    use chat::conformance::servers;
+
+    macro_rules! promises {
+        ($($promise:ident),* $(,)?) => {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let Some(shared) = Shared::new() else { return };
+                let Some(database) = Database::new(servers::MYSQL).await else { return };
+                let store = database.store();
+                let sequences = Arc::new(store.clone());
+                let server = shared.open();
+                let open = move || -> Arc<dyn Numbers> {
+                    let (server, sequences) = (server.clone(), sequences.clone());
+                    Arc::new(RedisNumbers::new(server, sequences, 7, PUBLISH_DEADLINE))
+                };
+                conformance::numbers::$promise(Box::new(open)).await;
+                store.close().await;
+            })*
+        };
+    }
+
+    chat::promises_of_numbers!(promises);
+}
 
 /// Blocks of SQLite, counted; the first reservation never ends if told so, and none is made while SQL is
 /// away.
