@@ -1,8 +1,12 @@
 //! Settings become ports: the only place that names adapters.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 #[cfg(feature = "embedded")]
 mod embedded;
 
+#[cfg(feature = "cluster")]
+pub use cluster::{Cluster, ClusterSettings, mysql_settings, open_cluster};
 #[cfg(feature = "embedded")]
 pub use embedded::{Embedded, EmbeddedSettings, backup, database_file, open_embedded};
 

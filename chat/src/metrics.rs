@@ -9,16 +9,17 @@ mod registry;
 pub use registry::{
     BATCH_DURATION, BATCH_SIZE, BATCHES, BUILD_INFO, BURIED, COMMANDS, COUNT_DRIFT, FOLD_DURATION,
     FOLD_ROWS, HTTP_DURATION, HTTP_REQUESTS, INDEX_DIRTY_KEYS, INDEX_LAG, INDEX_WRITES,
-    NUMBER_BLOCKS, NUMBER_GAPS, NUMBERS_GIVEN, QUEUE_MESSAGES, READY,
+    NUMBER_BLOCKS, NUMBER_GAPS, NUMBERS_GIVEN, QUEUE_MESSAGES, READY, RECONCILED,
 };
 
 use crate::event::Queue;
-use crate::model::{GapCause, Scope};
+use crate::model::{GapCause, Millis, Scope};
 use crate::ports::BuryReason;
 use crate::rows::Outcome;
 use prometheus::TextEncoder;
 use registry::Metrics;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// How one attempt to carry out a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +138,13 @@ pub fn buried(queue: Queue, reason: BuryReason) {
 pub fn folded(rows: u64, seconds: f64) {
     METRICS.fold_rows.inc_by(rows);
     METRICS.fold_duration.observe(seconds);
+}
+
+/// A whole pass of folding, purging and explaining ended well.
+pub fn reconciled(now: Millis) {
+    METRICS
+        .reconciled
+        .set(Duration::from_millis(now.get().unsigned_abs()).as_secs_f64());
 }
 
 /// How many rows wait for the index, and how long the oldest of them has waited.

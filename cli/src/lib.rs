@@ -4,10 +4,15 @@
 //! clap supplies flags and help, nothing else: a flag's text goes through the same reading as an
 //! environment variable's, and wins over it.
 
-use chat::config::{Environment, Process, Program, Settings, Variable, Wrong, markdown, show};
+use anyhow::Context;
+use chat::config::{
+    Environment, Process, Program, Servers, Settings, TLS_INSECURE, Variable, Wrong, markdown, show,
+};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use tokio::net::TcpListener;
 
 /// A program's command with its settings as flags and the subcommand `config`. What it does by itself is
 /// for the caller to add.
@@ -118,6 +123,23 @@ pub fn block_on<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Res
     // Dropping the runtime would wait for whatever still blocks a thread, however long that takes.
     runtime.shutdown_background();
     outcome
+}
+
+/// Takes an address to listen on; `setting` is the variable that names it.
+pub async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; {setting} names another address"))
+}
+
+/// Says which servers are reached without TLS.
+pub fn warn_of_plaintext(servers: &Servers) {
+    for server in servers.without_tls() {
+        tracing::warn!(
+            server,
+            "may be reached without TLS, as {TLS_INSECURE} says: whoever is on the way can read it"
+        );
+    }
 }
 
 /// How the process ends; what went wrong is said on standard error.

@@ -11,10 +11,8 @@ use api::{ApiSettings, ServeLimits};
 use chat::backends::{Embedded, EmbeddedSettings, open_embedded};
 use chat::config::{ADMIN_LISTEN, LISTEN, Standalone};
 use chat::shutdown;
-use cli::print;
-use std::net::SocketAddr;
+use cli::{bind, print};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use worker::UpkeepSettings;
 
@@ -28,8 +26,8 @@ pub(crate) async fn run(settings: &Standalone) -> Result<()> {
     let stop = shutdown::on_signal().context("cannot wait for signals")?;
     let data_dir = std::path::absolute(&settings.data_dir)?;
     let _lock = lock::lock(&data_dir)?;
-    let api = listen(settings.serving.listen, LISTEN).await?;
-    let admin = listen(settings.process.admin_listen, ADMIN_LISTEN).await?;
+    let api = bind(settings.serving.listen, LISTEN).await?;
+    let admin = bind(settings.process.admin_listen, ADMIN_LISTEN).await?;
     let embedded = open_embedded(&EmbeddedSettings {
         data_dir: data_dir.clone(),
         number_block: settings.serving.number_block,
@@ -95,10 +93,4 @@ async fn finish(worker: worker::Running, embedded: &Embedded) -> Result<()> {
         .await
         .context("cannot finish what was accepted")?;
     embedded.close().await.context("cannot close the database")
-}
-
-async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}; {setting} names another address"))
 }

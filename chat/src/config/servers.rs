@@ -18,8 +18,7 @@ pub struct Servers {
     /// What keys in Redis and the names of indexes start with.
     pub key_prefix: String,
     pub numbering: Numbering,
-    /// The file `Trust::ca_pem` was read from, for drivers that read it themselves.
-    pub ca_file: Option<String>,
+    ca_file: Option<String>,
     plaintext: Vec<Server>,
 }
 
@@ -184,12 +183,12 @@ fn address(
 fn key_prefix(text: &str) -> Result<String, String> {
     let valid = text.len() <= 40
         && text.starts_with(|first: char| first.is_ascii_lowercase())
-        && text.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte)
-        });
-    valid.then(|| text.to_owned()).ok_or_else(|| {
-        format!("{text:?} is not 1 to 40 of a-z, 0-9, hyphen and underscore, a letter first")
-    })
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    valid
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("{text:?} is not 1 to 40 of a-z, 0-9 and hyphen, a letter first"))
 }
 
 impl Servers {
@@ -222,3 +221,6 @@ impl Servers {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

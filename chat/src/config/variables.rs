@@ -219,7 +219,7 @@ pub const VARIABLES: &[Variable] = &[
         group: Group::Servers,
         default: Default::Value("chat"),
         example: "acme",
-        help: "What the names of this system's keys in Redis and of its search index start with. 1 to 40 of a-z, 0-9, hyphen and underscore, a letter first.",
+        help: "What the names of this system's keys in Redis and of its search index start with. 1 to 40 of a-z, 0-9 and hyphen, a letter first.",
         secret: false,
         programs: CLUSTER,
     },

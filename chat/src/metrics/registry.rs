@@ -19,6 +19,7 @@ pub const COMMANDS: &str = "chat_commands_total";
 pub const BURIED: &str = "chat_buried_total";
 pub const FOLD_ROWS: &str = "chat_fold_rows_total";
 pub const FOLD_DURATION: &str = "chat_fold_duration_seconds";
+pub const RECONCILED: &str = "chat_reconciliation_last_success_timestamp_seconds";
 pub const INDEX_DIRTY_KEYS: &str = "chat_index_dirty_keys";
 pub const INDEX_LAG: &str = "chat_index_lag_seconds";
 pub const INDEX_WRITES: &str = "chat_index_writes_total";
@@ -47,6 +48,7 @@ pub(super) struct Metrics {
     pub(super) buried: IntCounterVec,
     pub(super) fold_rows: IntCounter,
     pub(super) fold_duration: Histogram,
+    pub(super) reconciled: Gauge,
     pub(super) index_dirty_keys: IntGauge,
     pub(super) index_lag: Gauge,
     pub(super) index_writes: IntCounterVec,
@@ -126,6 +128,13 @@ impl Metrics {
             index_dirty_keys: register(
                 &to,
                 IntGauge::new(INDEX_DIRTY_KEYS, "Rows that wait for the index."),
+            ),
+            reconciled: register(
+                &to,
+                Gauge::new(
+                    RECONCILED,
+                    "When folding, purging and explaining last ended well, in seconds since 1970.",
+                ),
             ),
             index_lag: register(
                 &to,

@@ -76,6 +76,24 @@ pub async fn walk_at_start(ledger: &dyn GapLedger, now: Millis) -> Result<u64> {
     }
 }
 
+/// How many scopes wait for their explanation far longer than they should: a queue that is never at rest, or
+/// passes that do not come through.
+pub async fn overdue(ledger: &dyn GapLedger, now: Millis) -> Result<u64> {
+    let (mut overdue, mut after) = (0, None);
+    loop {
+        let scopes = ledger.unexplained(after, SCOPES).await?;
+        let Some(last) = scopes.last() else {
+            return Ok(overdue);
+        };
+        after = Some(last.scope);
+        let late = |watermark: &&Watermark| {
+            let seen = watermark.seen;
+            seen.is_some_and(|(_, at)| now.get() - at.get() > 3 * GRACE_MS)
+        };
+        overdue += scopes.iter().filter(late).count() as u64;
+    }
+}
+
 /// Explanations of many scopes share a transaction: there is one to be made for every chat in use.
 struct Explanations<'a> {
     ledger: &'a dyn GapLedger,

@@ -1,27 +1,5 @@
-//! The store on MySQL and MariaDB: what the ports promise, and what only a server can do to it.
+//! The promises of the store on MySQL and MariaDB.
 
-/// Tests that take the name of a server.
-macro_rules! on_both {
-    ($($test:ident),* $(,)?) => {
-        mod mysql {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(chat::conformance::servers::MYSQL).await;
-            })*
-        }
-        mod mariadb {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(chat::conformance::servers::MARIADB).await;
-            })*
-        }
-    };
-}
-
-use on_both;
-
-pub(crate) mod database;
+mod database;
 mod migrations;
-mod numbers;
 mod promises;
-mod tls;

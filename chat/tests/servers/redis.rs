@@ -2,7 +2,6 @@
 
 mod faults;
 mod limiter;
-mod needs;
 mod numbers;
 mod own;
 mod server;

@@ -266,7 +266,7 @@ impl SqlStore {
     }
 
     /// `None`: no row, not even a stub. Deleted also when its application is.
-    pub(super) async fn chat_state(&self, chat: ChatKey) -> Result<Option<State>> {
+    async fn chat_state(&self, chat: ChatKey) -> Result<Option<State>> {
         let row = self
             .fetch_optional(chat_state_sql(), bind_chat(chat))
             .await?;
