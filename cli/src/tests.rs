@@ -90,3 +90,23 @@ fn what_is_missing_is_said_at_once_and_ends_with_2() {
         assert!(text.contains(&format!("{name}: is not set")), "{text}");
     }
 }
+
+#[test]
+fn the_documentation_has_the_tables_of_settings() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cluster.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    for program in [Program::Api, Program::Worker] {
+        let name = program.name();
+        let (_, rest) = page
+            .split_once(&format!("<!-- {name}:begin -->\n"))
+            .expect("the begin marker");
+        let (table, _) = rest
+            .split_once(&format!("<!-- {name}:end -->"))
+            .expect("the end marker");
+        let wanted = markdown(program);
+        assert_eq!(
+            table, wanted,
+            "paste what `{name} config --markdown` prints"
+        );
+    }
+}
