@@ -8,6 +8,7 @@ use chat::model::{AppId, ChatKey, Millis, Number, Scope, State};
 use chat::ops::limits::Rate;
 use chat::ports::{Limiter, Numbers, Sequences, Taken};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -196,6 +197,91 @@ async fn while_redis_does_not_answer_nothing_is_given_and_reads_go_on() {
         world.take(BLOCK).await;
         assert_eq!(world.last_given().await, world.last);
     }
+    world.end().await;
+}
+
+/// Takes until `stopped`, and holds every answer against what anybody was answered before it was asked for.
+async fn take_until(
+    stopped: Arc<AtomicBool>,
+    numbers: Arc<RedisNumbers>,
+    scope: Scope,
+    highest: Arc<AtomicU64>,
+) -> Vec<u64> {
+    let mut all = Vec::new();
+    while !stopped.load(Ordering::SeqCst) {
+        let before = highest.load(Ordering::SeqCst);
+        match numbers.take(scope, None).await {
+            Ok(Taken::Given(number)) => {
+                assert!(number.get() > before, "{number} after {before}");
+                highest.fetch_max(number.get(), Ordering::SeqCst);
+                all.push(number.get());
+            }
+            Ok(other) => panic!("a number is given: {other:?}"),
+            Err(Error::Unavailable { .. } | Error::Busy(_)) => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(error) => panic!("Redis is away at most: {error}"),
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_taken_by_many_rise_through_every_restart() {
+    let Some(mut world) = World::new().await else {
+        return;
+    };
+    let process = || {
+        let sequences = Arc::new(world.store.clone());
+        let deadline = Duration::from_secs(3);
+        Arc::new(RedisNumbers::new(
+            world.redis.open(),
+            sequences,
+            BLOCK,
+            deadline,
+        ))
+    };
+    let processes = [process(), process()];
+    let (stopped, highest) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let takers: Vec<_> = (0..8)
+        .map(|taker| {
+            let numbers = processes[taker % 2].clone();
+            let taking = take_until(stopped.clone(), numbers, world.scope, highest.clone());
+            tokio::spawn(taking)
+        })
+        .collect();
+    for round in 0..6 {
+        // So many that every round has given some.
+        let enough = highest.load(Ordering::SeqCst) + 3 * u64::from(BLOCK);
+        let deadline = Instant::now() + PATIENCE;
+        while highest.load(Ordering::SeqCst) < enough
+            && !takers.iter().any(|taker| taker.is_finished())
+        {
+            assert!(Instant::now() < deadline, "numbers come back");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            if round % 3 == 0 {
+                world.redis.command(&["SAVE"]).unwrap();
+            }
+        }
+        world.redis.kill();
+        if round % 3 == 2 {
+            world.redis.delete_data();
+        }
+        world.redis.start_again().await;
+    }
+    stopped.store(true, Ordering::SeqCst);
+    let mut all = Vec::new();
+    for taker in takers {
+        all.extend(taker.await.unwrap());
+    }
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), count, "a number was given twice");
+    world.last = *all.last().unwrap();
     world.end().await;
 }
 
