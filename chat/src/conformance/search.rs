@@ -17,6 +17,7 @@ pub use rebuilding::*;
 pub use scope::*;
 pub use versions::*;
 
+use super::fixture::again;
 use crate::model::{AppId, ChatKey, Millis, Number, TenantId, Uid};
 use crate::ops::search::{Query, words};
 use crate::ports::{
@@ -103,7 +104,7 @@ impl Tenant {
     }
 
     async fn ask(&self, request: &SearchRequest) -> Hits {
-        self.search.query(request).await.expect("the index answers")
+        again(|| self.search.query(request)).await
     }
 
     async fn places(&self, request: &SearchRequest) -> Vec<Place> {

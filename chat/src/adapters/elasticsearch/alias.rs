@@ -13,11 +13,19 @@ use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+/// Chats whose digests are asked for at a time, at most and at first.
+const MAX_DIGESTS: u32 = 1_000;
+/// One chat may be as large as all others together, and its digest is made by reading it.
+const DIGEST_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Alias {
     server: Arc<Server>,
     name: String,
+    /// How many digests the server made in time: fewer after it did not, more after it did.
+    digests: AtomicU32,
 }
 
 /// What became of some writes.
@@ -30,7 +38,11 @@ pub(super) enum Written {
 
 impl Alias {
     pub(super) fn new(server: Arc<Server>, name: String) -> Self {
-        Self { server, name }
+        Self {
+            server,
+            name,
+            digests: AtomicU32::new(MAX_DIGESTS),
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -112,6 +124,16 @@ impl Alias {
         Ok(Written::Each(results))
     }
 
+    async fn digests_of(
+        &self,
+        after: Option<ChatKey>,
+        chats: u32,
+    ) -> Result<Vec<(ChatKey, Digest)>> {
+        let body = compare::digests(after, chats);
+        let digested: Digested = self.search(None, body, DIGEST_PATIENCE).await?;
+        half_done(digested.digests())
+    }
+
     /// A part of the shards is not an answer, and neither is a part of the time.
     async fn search<T: DeserializeOwned>(
         &self,
@@ -169,9 +191,19 @@ impl Search for Alias {
     }
 
     async fn digests(&self, after: Option<ChatKey>, limit: u32) -> Result<Vec<(ChatKey, Digest)>> {
-        let body = compare::digests(after, limit);
-        let digested: Digested = self.search(None, body, PATIENCE).await?;
-        half_done(digested.digests())
+        loop {
+            let chats = self.digests.load(Ordering::Relaxed);
+            match self.digests_of(after, limit.min(chats)).await {
+                Err(Error::Busy(_)) if chats > 1 => {
+                    self.digests.store((chats / 8).max(1), Ordering::Relaxed);
+                }
+                done => {
+                    let more = (chats * 2).min(MAX_DIGESTS);
+                    self.digests.store(more, Ordering::Relaxed);
+                    return done;
+                }
+            }
+        }
     }
 
     async fn entries(&self, chat: ChatKey, after: u64, limit: u32) -> Result<Vec<IndexEntry>> {

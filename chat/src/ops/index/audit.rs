@@ -2,19 +2,24 @@
 //!
 //! A digest differs as soon as a row waits for the index, so a chat whose digests differ is read row by row:
 //! its rows, then the index, then the rows in question again. The index is right about a row when it shows a
-//! state between the two. What is not right may still be on its way, so it is looked at again for a while.
+//! state between the two. What is not right may still be on its way: it is looked at again later, when other
+//! chats have been read, so that many busy chats cost no more waiting than one.
 
 use super::ROWS;
 use super::walk::{Pace, Walk};
 use crate::error::Result;
 use crate::model::{ChatKey, MessageKey, Uid};
 use crate::ports::{AcrossTenants, IndexEntry, IndexWrite, Search};
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
 /// How long rows may be on their way to the index: many times the lag budget.
 pub const AUDIT_PATIENCE: Duration = Duration::from_secs(30);
+/// What is left of patience, at least, when differences have been found.
+const LEAST_PATIENCE: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// So many doubts wait to be looked at again, each of some thousand rows at most.
+const DOUBTS: usize = 64;
 /// So many differing chats are named.
 const NAMED: usize = 20;
 
@@ -33,7 +38,7 @@ pub struct Audited {
 }
 
 /// Compares everything, telling after each chat how far it is. Memory does not grow with what is compared.
-/// Waits for rows on their way to the index, `patience` in all.
+/// Rows may be on their way to the index for `patience`; with every difference found it halves.
 pub async fn audit(
     pace: Pace,
     patience: Duration,
@@ -41,29 +46,28 @@ pub async fn audit(
     search: &dyn Search,
     progress: &mut (dyn FnMut(&Audited) + Send),
 ) -> Result<Audited> {
-    let mut audited = Audited::default();
     let mut walk = Walk::new(across, search, pace);
     let mut look = Look {
         across,
         search,
         patience,
+        least_patience: patience.min(LEAST_PATIENCE),
+        doubts: VecDeque::new(),
+        audited: Audited::default(),
+        last_differing: None,
     };
     while let Some(pair) = walk.next().await? {
-        audited.chats += 1;
-        audited.messages += pair.in_store.count;
+        look.audited.chats += 1;
+        look.audited.messages += pair.in_store.count;
         if pair.in_store != pair.in_index {
-            let rows = look.differing_rows(pair.chat).await?;
-            audited.rows += rows;
-            if rows > 0 {
-                audited.differing += 1;
-                if audited.named.len() < NAMED {
-                    audited.named.push(pair.chat);
-                }
-            }
+            look.doubt(pair.chat).await?;
         }
-        progress(&audited);
+        progress(&look.audited);
     }
-    Ok(audited)
+    while let Some(doubt) = look.doubts.pop_front() {
+        look.settle(doubt).await?;
+    }
+    Ok(look.audited)
 }
 
 /// What the store or the index says of one message: its version, and whether it can be found.
@@ -75,57 +79,107 @@ struct State {
 
 type States = HashMap<(MessageKey, Uid), State>;
 
+/// Rows of a chat about which the index was not right when it was last looked at.
+struct Doubt {
+    chat: ChatKey,
+    /// The numbers above `after` up to `last`.
+    after: u64,
+    last: u64,
+    /// With their state when they were first read.
+    rows: Vec<((MessageKey, Uid), Option<State>)>,
+    since: Instant,
+}
+
 struct Look<'a> {
     across: &'a dyn AcrossTenants,
     search: &'a dyn Search,
-    /// What is left of it.
     patience: Duration,
+    least_patience: Duration,
+    /// In the order of their chats.
+    doubts: VecDeque<Doubt>,
+    audited: Audited,
+    last_differing: Option<ChatKey>,
 }
 
 impl Look<'_> {
-    async fn differing_rows(&mut self, chat: ChatKey) -> Result<u64> {
-        let (mut after, mut differing) = (0, 0);
+    /// Reads a chat row by row.
+    async fn doubt(&mut self, chat: ChatKey) -> Result<()> {
+        let mut after = 0;
         loop {
+            let since = Instant::now();
             let keys = self.across.message_keys(chat, after, ROWS).await?;
             let last = match keys.last() {
                 Some(key) => key.number.get(),
                 // What the index has beyond the last row has none.
                 None => match self.search.entries(chat, after, ROWS).await?.last() {
                     Some(entry) => entry.key.number.get(),
-                    None => return Ok(differing),
+                    None => return Ok(()),
                 },
             };
-            differing += self.differing_in_page(chat, after, last, &keys).await?;
+            let then = self.rows(&keys).await?;
+            let entries = self.entries(chat, after, last).await?;
+            let of_nothing = entries.keys().filter(|at| !then.contains_key(at));
+            let mut rows: Vec<_> = of_nothing.map(|at| (*at, None)).collect();
+            rows.extend(then.into_iter().map(|(at, then)| (at, Some(then))));
+            let mut doubt = Doubt {
+                chat,
+                after,
+                last,
+                rows,
+                since,
+            };
+            self.dismiss(&mut doubt, &entries).await?;
+            if !doubt.rows.is_empty() {
+                self.doubts.push_back(doubt);
+            }
+            if self.doubts.len() > DOUBTS
+                && let Some(oldest) = self.doubts.pop_front()
+            {
+                self.settle(oldest).await?;
+            }
             after = last;
         }
     }
 
-    /// Of the numbers above `after` up to `last`, whose rows have `keys`.
-    async fn differing_in_page(
-        &mut self,
-        chat: ChatKey,
-        after: u64,
-        last: u64,
-        keys: &[MessageKey],
-    ) -> Result<u64> {
-        let then = self.rows(keys).await?;
+    /// Looks again until nothing of the doubt is left, or it is a difference.
+    async fn settle(&mut self, mut doubt: Doubt) -> Result<()> {
         loop {
-            let entries = self.entries(chat, after, last).await?;
-            let unequal = |at: &&(MessageKey, Uid)| !equal(then.get(at), entries.get(at));
-            let mut suspects: Vec<(MessageKey, Uid)> =
-                then.keys().filter(unequal).copied().collect();
-            suspects.extend(entries.keys().filter(|at| !then.contains_key(at)));
-            let keys: Vec<MessageKey> = suspects.iter().map(|(key, _)| *key).collect();
-            let now = self.rows(&keys).await?;
-            let differs =
-                |at: &&(MessageKey, Uid)| !between(then.get(at), entries.get(at), now.get(at));
-            let differing = suspects.iter().filter(differs).count() as u64;
-            if differing == 0 || self.patience.is_zero() {
-                return Ok(differing);
+            let entries = self.entries(doubt.chat, doubt.after, doubt.last).await?;
+            self.dismiss(&mut doubt, &entries).await?;
+            if doubt.rows.is_empty() {
+                return Ok(());
+            }
+            if doubt.since.elapsed() >= self.patience {
+                self.patience = (self.patience / 2).max(self.least_patience);
+                self.differs(&doubt);
+                return Ok(());
             }
             tokio::time::sleep(LOOK_AGAIN).await;
-            self.patience = self.patience.saturating_sub(LOOK_AGAIN);
         }
+    }
+
+    fn differs(&mut self, doubt: &Doubt) {
+        self.audited.rows += doubt.rows.len() as u64;
+        if self.last_differing != Some(doubt.chat) {
+            self.last_differing = Some(doubt.chat);
+            self.audited.differing += 1;
+            if self.audited.named.len() < NAMED {
+                self.audited.named.push(doubt.chat);
+            }
+        }
+    }
+
+    /// Forgets rows about which the index is right.
+    async fn dismiss(&self, doubt: &mut Doubt, entries: &States) -> Result<()> {
+        doubt
+            .rows
+            .retain(|(at, then)| !equal(then.as_ref(), entries.get(at)));
+        let keys: Vec<MessageKey> = doubt.rows.iter().map(|((key, _), _)| *key).collect();
+        let now = self.rows(&keys).await?;
+        doubt
+            .rows
+            .retain(|(at, then)| !between(then.as_ref(), entries.get(at), now.get(at)));
+        Ok(())
     }
 
     async fn rows(&self, keys: &[MessageKey]) -> Result<States> {

@@ -195,6 +195,20 @@ async fn an_index_that_is_overwhelmed_is_busy_and_one_that_is_away_unavailable()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn digests_come_in_smaller_pages_from_an_index_that_is_overwhelmed() {
+    let Some((_index, through, proxy)) = behind_proxy().await else {
+        return;
+    };
+    through.write(&[put(1, 1)]).await.unwrap();
+    expect_numbers(&through, &[1]).await;
+    proxy.next([Fault::Refused(429, ""), Fault::Refused(429, "")]);
+    assert_eq!(through.digests(None, 1_000).await.unwrap().len(), 1);
+    proxy.always(Some(Fault::Refused(429, "")));
+    let busy = through.digests(None, 1_000).await;
+    assert!(matches!(busy, Err(Error::Busy(_))), "{busy:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_answer_was_lost_is_done_once_more_and_is_once_there() {
     let Some((_index, through, proxy)) = behind_proxy().await else {
         return;

@@ -70,19 +70,21 @@ impl Store {
     }
 
     async fn rebuild(&self, index: &ElasticIndex, steps: &mut Vec<Step>) -> Result<Rebuilt> {
+        self.rebuild_within(AUDIT_PATIENCE, index, steps).await
+    }
+
+    async fn rebuild_within(
+        &self,
+        patience: Duration,
+        index: &ElasticIndex,
+        steps: &mut Vec<Step>,
+    ) -> Result<Rebuilt> {
         let mut progress = |progress: Progress| {
             if steps.last() != Some(&progress.step) {
                 steps.push(progress.step);
             }
         };
-        reindex::rebuild(
-            &self.rows,
-            index,
-            Duration::from_secs(2),
-            clock::now(),
-            &mut progress,
-        )
-        .await
+        reindex::rebuild(&self.rows, index, patience, clock::now(), &mut progress).await
     }
 }
 
@@ -193,7 +195,10 @@ async fn an_index_that_does_not_become_equal_is_not_put_into_use() {
     let index = test.open_at(&proxy.url()).looking_every(LOOK_EVERY);
     let refused = index_id(&store, key(2, 3)).await;
     proxy.always(Some(Fault::Documents(vec![refused], 400)));
-    let error = store.rebuild(&index, &mut Vec::new()).await.unwrap_err();
+    let error = store
+        .rebuild_within(Duration::from_secs(3), &index, &mut Vec::new())
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Busy(_)), "{error}");
     assert!(error.to_string().contains("in 1 chats"), "{error}");
     assert_eq!(index.size().await.unwrap(), 0, "the old index is in use");
