@@ -3,6 +3,7 @@
 mod cluster;
 mod connections;
 mod contract;
+mod docs;
 mod flow;
 mod kill;
 mod naughty;
