@@ -213,9 +213,11 @@ impl From<Error> for Problem {
                 "this Idempotency-Key came before with another body; use a new key for a new request",
             ),
             Error::Conflict => {
+                tracing::info!("refused: others write the same thing");
                 Self::new(Kind::Busy, "others write the same thing, try again").retry_after_s(1)
             }
-            Error::Busy(_) => {
+            Error::Busy(why) => {
+                tracing::info!(why, "refused: busy");
                 Self::new(Kind::Busy, "nothing was stored, try again").retry_after_s(1)
             }
             Error::Unroutable => Self::new(

@@ -7,6 +7,7 @@ pub mod memory_limiter;
 pub mod memory_numbers;
 pub mod memory_queue;
 pub mod memory_search;
+pub mod memory_tenants;
 #[cfg(feature = "cluster")]
 pub mod rabbitmq;
 #[cfg(feature = "cluster")]

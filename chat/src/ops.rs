@@ -22,9 +22,12 @@ pub use chats::{ChatEdit, NewChat};
 pub use find::{FoundMessage, SearchInput, SearchPage};
 pub use messages::{MessageEdit, MessageStatus, NewMessage, Status};
 
+use crate::error::{Error, Result};
 use crate::ports::{AcrossTenants, Numbers, Publisher, Reader, Search, Sequences, Tenants};
-use applications::TenantCache;
+use applications::Salts;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What the rules work with.
 #[derive(Clone)]
@@ -42,7 +45,7 @@ pub struct Ports {
 #[derive(Clone)]
 pub struct Ops {
     ports: Ports,
-    tenants: Arc<TenantCache>,
+    salts: Arc<Salts>,
 }
 
 /// A thing that was accepted is there, or on its way.
@@ -50,6 +53,37 @@ pub struct Ops {
 pub enum Presence<T> {
     Here(T),
     Processing,
+}
+
+/// Between two looks for what is on its way.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+/// How long a change waits for what was accepted a moment ago.
+const SOON: Duration = Duration::from_secs(2);
+
+impl<T> Presence<T> {
+    /// Looks until it is there, or `wait` is over.
+    async fn within<L>(wait: Duration, look: impl Fn() -> L) -> Result<Self>
+    where
+        L: Future<Output = Result<Self>>,
+    {
+        let deadline = Instant::now() + wait;
+        loop {
+            let presence = look().await?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if matches!(presence, Self::Here(_)) || left.is_zero() {
+                return Ok(presence);
+            }
+            tokio::time::sleep(LOOK_AGAIN.min(left)).await;
+        }
+    }
+
+    /// For a change that cannot do without it.
+    fn here(self) -> Result<T> {
+        match self {
+            Self::Here(there) => Ok(there),
+            Self::Processing => Err(Error::NotYetStored),
+        }
+    }
 }
 
 impl Ops {
@@ -61,7 +95,7 @@ impl Ops {
     pub fn new(ports: Ports) -> Self {
         Self {
             ports,
-            tenants: Arc::default(),
+            salts: Arc::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::Work;
 use crate::adapters::memory_limiter::MemoryLimiter;
 use crate::adapters::memory_numbers::MemoryNumbers;
 use crate::adapters::memory_queue::{DirtyKeys, MemoryQueue};
+use crate::adapters::memory_tenants::{FoundTenants, MemoryTenants};
 use crate::adapters::sql::{self, SqlStore};
 use crate::adapters::tantivy::TantivyIndex;
 use crate::error::Result;
@@ -52,7 +53,10 @@ pub async fn open_embedded(settings: &EmbeddedSettings) -> Result<Embedded> {
     let numbers: Arc<dyn Numbers> = Arc::new(MemoryNumbers::new(store_port.clone(), *number_block));
     let queue = Arc::new(queue);
     let ops = Ops::new(Ports {
-        tenants: store_port.clone(),
+        tenants: Arc::new(MemoryTenants::new(
+            FoundTenants::default(),
+            store_port.clone(),
+        )),
         reader: store_port.clone(),
         across: store_port.clone(),
         sequences: store_port.clone(),

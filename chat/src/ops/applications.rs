@@ -1,7 +1,4 @@
 //! Applications and their keys, and who may come in.
-//!
-//! Looking a tenant up is on the way of every request, so each process keeps what it found for up to
-//! five seconds; that is how late a revocation made elsewhere takes effect.
 
 use super::Ops;
 use crate::clock;
@@ -15,13 +12,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, MutexGuard};
 use subtle::ConstantTimeEq;
 
 /// Two, so that a key can be replaced without a moment in which none works.
 const MOST_LIVE_KEYS: u32 = 2;
-const CACHE_MS: i64 = 5_000;
-const MOST_CACHED: usize = 10_000;
+const MOST_SALTS: usize = 10_000;
 
 /// What a caller showed.
 #[derive(Clone, Copy, Debug)]
@@ -107,9 +103,12 @@ impl Ops {
     /// Lets a caller into an application. Unknown applications and wrong keys are refused alike.
     pub async fn authenticate(&self, token: &str, credential: Credential<'_>) -> Result<TenantId> {
         let found = match Token::parse(token) {
-            Some(token) => self.tenant(token).await?,
+            Some(token) => self.ports.tenants.find(token).await?,
             None => None,
         };
+        if let Some(tenant) = &found {
+            self.salts.put(tenant);
+        }
         match credential {
             Credential::Open | Credential::Admin => found
                 .map(|tenant| TenantId::authenticated(tenant.app))
@@ -149,7 +148,6 @@ impl Ops {
 
     pub async fn delete_application(&self, tenant: TenantId) -> Result<()> {
         let deleted = self.ports.tenants.delete(tenant, clock::now()).await?;
-        self.tenants.forget(tenant);
         if deleted {
             Ok(())
         } else {
@@ -165,7 +163,6 @@ impl Ops {
             .tenants
             .add_key(tenant, record.clone(), MOST_LIVE_KEYS)
             .await?;
-        self.tenants.forget(tenant);
         if added {
             return Ok((record.into(), secret));
         }
@@ -195,7 +192,6 @@ impl Ops {
             .tenants
             .revoke_key(tenant, &id, clock::now())
             .await?;
-        self.tenants.forget(tenant);
         if revoked {
             Ok(())
         } else {
@@ -204,26 +200,12 @@ impl Ops {
     }
 
     pub(super) async fn idem_salt(&self, tenant: TenantId) -> Result<[u8; 32]> {
-        if let Some(tenant) = self.tenants.by_app(tenant, clock::now()) {
-            return Ok(tenant.idem_salt);
+        if let Some(salt) = self.salts.get(tenant) {
+            return Ok(salt);
         }
         let application = self.application(tenant).await?;
-        let tenant = self
-            .tenant(application.token)
-            .await?
-            .ok_or(Error::NotFound)?;
-        Ok(tenant.idem_salt)
-    }
-
-    async fn tenant(&self, token: Token) -> Result<Option<Arc<Tenant>>> {
-        let now = clock::now();
-        if let Some(tenant) = self.tenants.get(token, now) {
-            return Ok(Some(tenant));
-        }
-        let Some(tenant) = self.ports.tenants.find(token).await? else {
-            return Ok(None);
-        };
-        Ok(Some(self.tenants.put(tenant, now)))
+        let found = self.ports.tenants.find(application.token).await?;
+        Ok(found.ok_or(Error::NotFound)?.idem_salt)
     }
 }
 
@@ -270,50 +252,25 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Tenants found a moment ago.
+/// The salts of whoever was let in. A salt never changes, so none is ever wrong.
 #[derive(Default)]
-pub(super) struct TenantCache {
-    entries: Mutex<Entries>,
-}
+pub(super) struct Salts(Mutex<HashMap<AppId, [u8; 32]>>);
 
-#[derive(Default)]
-struct Entries {
-    by_token: HashMap<Token, (Arc<Tenant>, Millis)>,
-    tokens: HashMap<AppId, Token>,
-}
-
-impl TenantCache {
-    fn get(&self, token: Token, now: Millis) -> Option<Arc<Tenant>> {
-        let entries = self.lock();
-        let (tenant, since) = entries.by_token.get(&token)?;
-        (now < since.plus(CACHE_MS)).then(|| tenant.clone())
+impl Salts {
+    fn get(&self, tenant: TenantId) -> Option<[u8; 32]> {
+        self.lock().get(&tenant.app()).copied()
     }
 
-    fn by_app(&self, tenant: TenantId, now: Millis) -> Option<Arc<Tenant>> {
-        let token = *self.lock().tokens.get(&tenant.app())?;
-        self.get(token, now)
-    }
-
-    fn put(&self, tenant: Tenant, now: Millis) -> Arc<Tenant> {
-        let tenant = Arc::new(tenant);
-        let mut entries = self.lock();
-        if entries.by_token.len() >= MOST_CACHED {
-            *entries = Entries::default();
+    fn put(&self, tenant: &Tenant) {
+        let mut salts = self.lock();
+        if salts.len() >= MOST_SALTS {
+            salts.clear();
         }
-        entries.tokens.insert(tenant.app, tenant.token);
-        entries.by_token.insert(tenant.token, (tenant.clone(), now));
-        tenant
+        salts.insert(tenant.app, tenant.idem_salt);
     }
 
-    fn forget(&self, tenant: TenantId) {
-        let mut entries = self.lock();
-        if let Some(token) = entries.tokens.remove(&tenant.app()) {
-            entries.by_token.remove(&token);
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {
-        self.entries
+    fn lock(&self) -> MutexGuard<'_, HashMap<AppId, [u8; 32]>> {
+        self.0
             .lock()
             .expect("nothing panics while holding this lock")
     }

@@ -1,7 +1,7 @@
 //! Chats: create, read, list, edit, delete, and the gaps in their numbers.
 
 use super::accept::Wanted;
-use super::{Ops, Presence};
+use super::{Ops, Presence, SOON};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::{Command, CreateChat, DeleteChat, EditChat, Origin};
@@ -182,11 +182,10 @@ impl Ops {
     }
 
     async fn uid_of_chat(&self, tenant: TenantId, number: Number) -> Result<crate::model::Uid> {
-        match self.chat(tenant, number).await? {
-            Presence::Here(chat) => Ok(chat.uid),
-            // It will be there in a moment, and the answer needs its id.
-            Presence::Processing => Err(Error::NotYetStored),
-        }
+        // The answer needs its id.
+        let look = || self.chat(tenant, number);
+        let chat = Presence::within(SOON, look).await?.here()?;
+        Ok(chat.uid)
     }
 
     /// Runs of numbers in a chat that were given and never stored, ascending.

@@ -2,7 +2,7 @@
 
 use super::accept::Wanted;
 use super::chats::{edited, field, fingerprint};
-use super::{Ops, Presence};
+use super::{Ops, Presence, SOON};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::{Command, CreateMessage, DeleteMessage, EditMessage, Origin};
@@ -12,11 +12,6 @@ use crate::model::{
 };
 use crate::ports::{Found, MessagePage, Window};
 use std::time::Duration;
-
-/// How often a reader that waits looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
-/// How long a change waits for a message that was accepted a moment ago.
-const SOON: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMessage {
@@ -138,15 +133,7 @@ impl Ops {
         number: Number,
         wait: Duration,
     ) -> Result<Presence<Message>> {
-        let deadline = tokio::time::Instant::now() + wait;
-        loop {
-            let presence = self.message_now(tenant, chat, number).await?;
-            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-            if presence != Presence::Processing || left.is_zero() {
-                return Ok(presence);
-            }
-            tokio::time::sleep(LOOK_AGAIN.min(left)).await;
-        }
+        Presence::within(wait, || self.message_now(tenant, chat, number)).await
     }
 
     async fn message_now(
@@ -293,11 +280,8 @@ impl Ops {
         chat: Number,
         number: Number,
     ) -> Result<Message> {
-        // The answer needs the id, and what was just accepted is there in a moment.
-        match self.message(tenant, chat, number, SOON).await? {
-            Presence::Here(message) => Ok(message),
-            Presence::Processing => Err(Error::NotYetStored),
-        }
+        // The answer needs the id.
+        self.message(tenant, chat, number, SOON).await?.here()
     }
 
     pub async fn message_status(

@@ -14,3 +14,4 @@ mod plan;
 mod queue;
 mod search;
 mod store;
+mod tenants;
