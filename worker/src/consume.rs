@@ -14,38 +14,21 @@ use chat::ops::persist::{self, Fate};
 use chat::ports::{BuryReason, Delivery};
 use chat::rows::Outcome;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How long a worker that met a newer command leaves it to others.
 const NEWER_COMMAND_WAIT: Duration = Duration::from_secs(1);
 
-/// How one queue is consumed.
-#[derive(Clone, Copy, Debug)]
-pub struct Consuming {
-    pub limits: BatchLimits,
-    /// How long deliveries are held, and tried again, while a backend is away. Nobody waits for a delivery
-    /// of a queue that lasts, and one that is given back again and again looks like poison. Zero where a
-    /// publisher waits for the outcome.
-    pub hold: Duration,
-}
-
 /// Consumes until `stop`, then finishes everything already delivered.
 pub async fn consume(
     work: Work,
     queue: Queue,
-    consuming: Consuming,
+    limits: BatchLimits,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let limits = consuming.limits;
     let mut deliveries = work.subscriber.consume(queue).await?;
-    let mut worker = Worker {
-        work,
-        queue,
-        hold: consuming.hold,
-        stop: stop.clone(),
-        backoff: Backoff::default(),
-    };
+    let mut backoff = Backoff::default();
     let mut before = batch::Before::default();
     let mut batch = Vec::new();
     loop {
@@ -55,8 +38,7 @@ pub async fn consume(
             () = batch::gather(&mut *deliveries, limits, before, &mut batch) => {}
         }
         let (size, started) = (batch.len(), std::time::Instant::now());
-        let wait = worker
-            .carry_out(std::mem::take(&mut batch))
+        let wait = carry_out(&work, queue, std::mem::take(&mut batch), &mut backoff)
             .await
             .max(limits.pause);
         before = batch::Before {
@@ -74,7 +56,7 @@ pub async fn consume(
         if batch.is_empty() {
             return Ok(());
         }
-        let wait = worker.carry_out(std::mem::take(&mut batch)).await;
+        let wait = carry_out(&work, queue, std::mem::take(&mut batch), &mut backoff).await;
         if !wait.is_zero() {
             // The backend is away: what is left was given back, and will be again.
             return Ok(());
@@ -82,156 +64,54 @@ pub async fn consume(
     }
 }
 
-/// What carries batches of one queue out.
-struct Worker {
-    work: Work,
+/// Carries out a batch and settles each of its deliveries. Returns how long to wait before the next:
+/// nothing, unless a backend was away.
+async fn carry_out(
+    work: &Work,
     queue: Queue,
-    hold: Duration,
-    stop: CancellationToken,
-    backoff: Backoff,
-}
-
-/// How much longer a batch is held.
-struct Hold<'a> {
-    until: Instant,
-    stop: &'a CancellationToken,
-    backoff: Backoff,
-    queue: Queue,
-}
-
-impl Hold<'_> {
-    /// Waits before the next try; false when it is time to give the batch back.
-    async fn again(&mut self, why: &Error) -> bool {
-        if Instant::now() >= self.until || self.stop.is_cancelled() {
-            return false;
-        }
-        let pause = self.backoff.failed();
-        tracing::warn!(queue = self.queue.name(), %why, pause_ms = pause.as_millis(), "a batch is held");
-        tokio::time::timeout(pause, self.stop.cancelled())
-            .await
-            .is_err()
-    }
-}
-
-impl Worker {
-    fn hold(&self) -> Hold<'_> {
-        Hold {
-            until: Instant::now() + self.hold,
-            stop: &self.stop,
-            backoff: Backoff::default(),
-            queue: self.queue,
+    batch: Vec<Delivery>,
+    backoff: &mut Backoff,
+) -> Duration {
+    // A queue may hold what another had no place for: the command says what is to be done.
+    let (mut commands, mut to_store) = (Vec::new(), Vec::new());
+    let mut to_index = Vec::new();
+    let mut wait = Duration::ZERO;
+    for mut delivery in batch {
+        match take_command(&mut delivery) {
+            Ok(Command::IndexRows(IndexRows { rows })) => to_index.push((rows, delivery)),
+            Ok(command) => {
+                commands.push(command);
+                to_store.push(delivery);
+            }
+            Err(chat::event::DecodeError::Newer(version)) => {
+                tracing::warn!(
+                    queue = queue.name(),
+                    version,
+                    "a command of a newer version is left to a newer worker"
+                );
+                delivery
+                    .nack(Error::Busy(
+                        "the command's version is newer than this worker".into(),
+                    ))
+                    .await;
+                wait = NEWER_COMMAND_WAIT;
+            }
+            Err(malformed) => {
+                bury(queue, delivery, BuryReason::Decode, malformed.to_string()).await
+            }
         }
     }
-    /// Carries out a batch and settles each of its deliveries. Returns how long to wait before the next:
-    /// nothing, unless a backend was away.
-    async fn carry_out(&mut self, batch: Vec<Delivery>) -> Duration {
-        let queue = self.queue;
-        let mut commands = Vec::with_capacity(batch.len());
-        let mut readable = Vec::with_capacity(batch.len());
-        let mut wait = Duration::ZERO;
-        for mut delivery in batch {
-            match take_command(&mut delivery) {
-                Ok(command) => {
-                    commands.push(command);
-                    readable.push(delivery);
-                }
-                Err(chat::event::DecodeError::Newer(version)) => {
-                    tracing::warn!(
-                        queue = queue.name(),
-                        version,
-                        "a command of a newer version is left to a newer worker"
-                    );
-                    delivery
-                        .nack(Error::Busy(
-                            "the command's version is newer than this worker".into(),
-                        ))
-                        .await;
-                    wait = NEWER_COMMAND_WAIT;
-                }
-                Err(malformed) => {
-                    bury(queue, delivery, BuryReason::Decode, malformed.to_string()).await
-                }
-            }
+    let not_stored = store_batch(work, queue, commands, to_store).await;
+    let not_indexed = index_batch(work, to_index).await;
+    match not_stored.or(not_indexed) {
+        None => backoff.succeeded(),
+        Some(error) => {
+            let pause = backoff.failed();
+            tracing::warn!(queue = queue.name(), %error, pause_ms = pause.as_millis(), "a batch was given back");
+            wait = wait.max(pause);
         }
-        let failure = match queue {
-            Queue::Indexing => self.index(commands, readable).await,
-            Queue::Chats | Queue::Messages => self.store(commands, readable).await,
-        };
-        match failure {
-            None => self.backoff.succeeded(),
-            Some(error) => {
-                let pause = self.backoff.failed();
-                tracing::warn!(queue = queue.name(), %error, pause_ms = pause.as_millis(), "a batch was given back");
-                wait = wait.max(pause);
-            }
-        }
-        wait
     }
-
-    /// Returns why deliveries had to be given back, if any.
-    async fn store(&self, commands: Vec<Command>, batch: Vec<Delivery>) -> Option<Error> {
-        if batch.is_empty() {
-            return None;
-        }
-        let (work, queue) = (&self.work, self.queue);
-        let mut hold = self.hold();
-        let (mut fates, mut rows) = persist::store(&*work.writer, queue, &commands).await;
-        while let Some(error) = fates.iter().find_map(not_done)
-            && hold.again(error).await
-        {
-            let open: Vec<usize> = (0..fates.len())
-                .filter(|place| not_done(&fates[*place]).is_some())
-                .collect();
-            let again: Vec<Command> = open.iter().map(|place| commands[*place].clone()).collect();
-            let (settled, more) = persist::store(&*work.writer, queue, &again).await;
-            for (place, fate) in open.into_iter().zip(settled) {
-                fates[place] = fate;
-            }
-            rows.extend(more);
-        }
-        let indexed = loop {
-            match publish_rows(work, rows.clone()).await {
-                Err(error) if hold.again(&error).await => {}
-                outcome => break outcome,
-            }
-        };
-        settle(queue, batch, fates, indexed).await
-    }
-
-    /// All rows of a batch share one commit of the index.
-    async fn index(&self, commands: Vec<Command>, batch: Vec<Delivery>) -> Option<Error> {
-        let mut keys = BTreeSet::new();
-        let mut deliveries = Vec::with_capacity(batch.len());
-        for (command, delivery) in commands.into_iter().zip(batch) {
-            if let Command::IndexRows(IndexRows { rows }) = command {
-                keys.extend(rows.iter().copied());
-                deliveries.push((rows, delivery));
-            } else {
-                let detail = format!("{} is not for the index", command.kind());
-                bury(Queue::Indexing, delivery, BuryReason::Decode, detail).await;
-            }
-        }
-        let mut open: Vec<MessageKey> = keys.into_iter().collect();
-        let mut hold = self.hold();
-        let outcome = loop {
-            if open.is_empty() {
-                break Ok(Vec::new());
-            }
-            let outcome = index::index_rows(&*self.work.across, &*self.work.search, &open).await;
-            let why = match &outcome {
-                Ok(again) if again.is_empty() => break outcome,
-                Ok(again) => Error::Busy(format!("{} rows were not indexed", again.len())),
-                Err(error) => Error::Busy(error.to_string()),
-            };
-            if !hold.again(&why).await {
-                break outcome;
-            }
-            if let Ok(again) = outcome {
-                open = again;
-            }
-        };
-        settle_indexed(deliveries, outcome).await
-    }
+    wait
 }
 
 /// The command is taken out of the delivery; what is left is its settlement.
@@ -247,19 +127,20 @@ async fn bury(queue: Queue, delivery: Delivery, reason: BuryReason, detail: Stri
     }
 }
 
-fn not_done(fate: &Fate) -> Option<&Error> {
-    match fate {
-        Fate::NotDone(error) => Some(error),
-        _ => None,
-    }
-}
+// ------------------------------------------------------------------------------------------------ store
 
-async fn settle(
+/// Returns why deliveries had to be given back, if any.
+async fn store_batch(
+    work: &Work,
     queue: Queue,
+    commands: Vec<Command>,
     batch: Vec<Delivery>,
-    fates: Vec<Fate>,
-    indexed: Result<(), Error>,
 ) -> Option<Error> {
+    if batch.is_empty() {
+        return None;
+    }
+    let (fates, rows) = persist::store(&*work.writer, queue, &commands).await;
+    let indexed = publish_rows(work, rows).await;
     let mut failure = None;
     for (delivery, fate) in batch.into_iter().zip(fates) {
         match (fate, &indexed) {
@@ -301,15 +182,21 @@ async fn publish_rows(work: &Work, rows: Vec<MessageKey>) -> Result<(), Error> {
     work.publisher.slot().await?.publish(envelope).await
 }
 
-type Indexed = (Vec<MessageKey>, Delivery);
+// ------------------------------------------------------------------------------------------------ index
 
-async fn settle_indexed(
-    deliveries: Vec<Indexed>,
-    outcome: Result<Vec<MessageKey>, Error>,
-) -> Option<Error> {
-    match outcome {
+/// All rows of a batch share one commit of the index.
+async fn index_batch(work: &Work, batch: Vec<(Vec<MessageKey>, Delivery)>) -> Option<Error> {
+    if batch.is_empty() {
+        return None;
+    }
+    let keys: BTreeSet<MessageKey> = batch
+        .iter()
+        .flat_map(|(rows, _)| rows.iter().copied())
+        .collect();
+    let keys: Vec<MessageKey> = keys.into_iter().collect();
+    match index::index_rows(&*work.across, &*work.search, &keys).await {
         Ok(again) => {
-            for (rows, delivery) in deliveries {
+            for (rows, delivery) in batch {
                 match rows.iter().any(|row| again.contains(row)) {
                     false => delivery.ack().await,
                     true => {
@@ -323,7 +210,7 @@ async fn settle_indexed(
                 .then(|| Error::Busy(format!("{} rows were not indexed", again.len())))
         }
         Err(error) => {
-            for (_, delivery) in deliveries {
+            for (_, delivery) in batch {
                 delivery.nack(Error::Busy(error.to_string())).await;
             }
             Some(error)

@@ -12,6 +12,6 @@ mod supervise;
 mod upkeep;
 
 pub use batch::BatchLimits;
-pub use consume::{Consuming, consume};
+pub use consume::consume;
 pub use running::{Running, start, start_roles};
 pub use upkeep::UpkeepSettings;

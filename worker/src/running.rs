@@ -1,7 +1,7 @@
 //! Everything a worker does in one process, started together and stopped in order.
 
 use crate::batch::BatchLimits;
-use crate::consume::{Consuming, consume};
+use crate::consume::consume;
 use crate::retry::Backoff;
 use crate::supervise::supervise;
 use crate::upkeep::{self, UpkeepSettings};
@@ -22,34 +22,17 @@ const STORE_BATCH: BatchLimits = BatchLimits {
     linger: Duration::from_millis(3),
     pause: Duration::ZERO,
 };
-/// In one process a publisher waits for each delivery.
-const STORE_AT_ONCE: Consuming = Consuming {
-    limits: STORE_BATCH,
-    hold: Duration::ZERO,
-};
 /// A delivery holds up to 1,000 keys; the pause lets a steady stream of messages share index commits.
-const INDEX_AT_ONCE: Consuming = Consuming {
-    limits: BatchLimits {
-        size: 10,
-        linger: Duration::ZERO,
-        pause: Duration::from_millis(250),
-    },
-    hold: Duration::ZERO,
+const INDEX_BATCH: BatchLimits = BatchLimits {
+    size: 10,
+    linger: Duration::ZERO,
+    pause: Duration::from_millis(250),
 };
-/// A third of the time after which a broker takes deliveries away that nobody acknowledged
-/// (<https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout>).
-const HOLD: Duration = Duration::from_secs(10 * 60);
-const STORE_FROM_BROKER: Consuming = Consuming {
-    limits: STORE_BATCH,
-    hold: HOLD,
-};
-const INDEX_FROM_BROKER: Consuming = Consuming {
-    limits: BatchLimits {
-        size: 50,
-        linger: Duration::ZERO,
-        pause: Duration::from_millis(100),
-    },
-    hold: HOLD,
+/// A request to a search engine may carry more.
+const REMOTE_INDEX_BATCH: BatchLimits = BatchLimits {
+    size: 50,
+    linger: Duration::ZERO,
+    pause: Duration::from_millis(100),
 };
 
 type Task = JoinHandle<Result<(), Error>>;
@@ -80,7 +63,7 @@ pub async fn start(
     }
     let (stop, stop_indexing) = (CancellationToken::new(), CancellationToken::new());
     let storing = [Queue::Chats, Queue::Messages]
-        .map(|queue| keep_consuming(work, queue, STORE_AT_ONCE, &stop));
+        .map(|queue| keep_consuming(work, queue, STORE_BATCH, &stop));
     let dirty = dirty.clone();
     let background = vec![
         keep_up("fold_and_purge", work, &stop, move |work, stop| {
@@ -96,7 +79,7 @@ pub async fn start(
             upkeep::compare_index(work, dirty.clone(), stop)
         }),
     ];
-    let indexing = keep_consuming(work, Queue::Indexing, INDEX_AT_ONCE, &stop_indexing);
+    let indexing = keep_consuming(work, Queue::Indexing, INDEX_BATCH, &stop_indexing);
     Ok(Running {
         stop_indexing,
         stop,
@@ -110,11 +93,11 @@ pub async fn start(
 pub fn start_roles(work: &Work, queues: &[Queue]) -> Running {
     let (stop, stop_indexing) = (CancellationToken::new(), CancellationToken::new());
     let storing = queues.iter().filter(|queue| **queue != Queue::Indexing);
-    let storing = storing.map(|queue| keep_consuming(work, *queue, STORE_FROM_BROKER, &stop));
+    let storing = storing.map(|queue| keep_consuming(work, *queue, STORE_BATCH, &stop));
     let storing = storing.collect();
     let indexing = queues
         .contains(&Queue::Indexing)
-        .then(|| keep_consuming(work, Queue::Indexing, INDEX_FROM_BROKER, &stop_indexing));
+        .then(|| keep_consuming(work, Queue::Indexing, REMOTE_INDEX_BATCH, &stop_indexing));
     Running {
         stop_indexing,
         stop,
@@ -127,14 +110,14 @@ pub fn start_roles(work: &Work, queues: &[Queue]) -> Running {
 fn keep_consuming(
     work: &Work,
     queue: Queue,
-    consuming: Consuming,
+    limits: BatchLimits,
     stop: &CancellationToken,
 ) -> Task {
     let (work, stop) = (work.clone(), stop.clone());
     tokio::spawn(async move {
         let mut backoff = Backoff::default();
         loop {
-            let start = || consume(work.clone(), queue, consuming, stop.clone());
+            let start = || consume(work.clone(), queue, limits, stop.clone());
             match supervise(queue.name(), stop.clone(), start).await? {
                 Ok(()) => return Ok(()),
                 Err(error) if stop.is_cancelled() => return Err(error),

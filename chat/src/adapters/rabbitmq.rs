@@ -20,6 +20,7 @@ mod pulse;
 mod rooms;
 mod settle;
 mod topology;
+mod woken;
 
 pub use dead_letters::{DeadLetter, Which};
 pub use management::Depth;

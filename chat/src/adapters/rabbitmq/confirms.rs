@@ -60,12 +60,12 @@ impl<T> Window<T> {
         self.open.is_empty()
     }
 
-    /// Asks each publish without a confirm, oldest first, whether it has one now. Everything a confirm
-    /// of a newer one carries must be told by `returned` before `decided` is asked.
-    pub(super) fn look(&mut self, mut confirm: impl FnMut(&mut T) -> Option<Confirm>) {
-        for (known, publish) in &mut self.open {
+    /// Asks each publish without a confirm, oldest first, whether it has one now. Everything that is
+    /// there by then, and what confirms of newer ones carry, must be told before `decided` is asked.
+    pub(super) fn look(&mut self, mut confirm: impl FnMut(u64, &mut T) -> Option<Confirm>) {
+        for (sequence, (known, publish)) in (self.first..).zip(&mut self.open) {
             if known.is_none() {
-                *known = confirm(publish);
+                *known = confirm(sequence, publish);
             }
         }
     }
@@ -123,8 +123,8 @@ mod tests {
 
     fn look(window: &mut Window<u64>, library: &Library) {
         let mut returned = Vec::new();
-        window.look(|sequence| {
-            let pinned = library.confirmed.get(sequence)?;
+        window.look(|sequence, _| {
+            let pinned = library.confirmed.get(&sequence)?;
             returned.extend(*pinned);
             Some(Confirm::Ack)
         });
@@ -188,9 +188,9 @@ mod tests {
         let mut window = Window::default();
         window.push('a');
         window.push('b');
-        window.look(|publish| (*publish == 'b').then_some(Confirm::Ack));
+        window.look(|_, publish| (*publish == 'b').then_some(Confirm::Ack));
         assert_eq!(window.decided(), None);
-        window.look(|_| Some(Confirm::Nack));
+        window.look(|_, _| Some(Confirm::Nack));
         assert_eq!(window.decided(), Some(('a', Decision::Refused)));
         assert_eq!(window.decided(), Some(('b', Decision::Confirmed)));
     }
@@ -200,7 +200,7 @@ mod tests {
         let mut window = Window::default();
         window.push('a');
         window.push('b');
-        window.look(|publish| (*publish == 'a').then_some(Confirm::Lost));
+        window.look(|_, publish| (*publish == 'a').then_some(Confirm::Lost));
         assert_eq!(window.decided(), Some(('a', Decision::Unknown)));
         assert_eq!(window.abandon().collect::<Vec<_>>(), ['b']);
     }

@@ -20,11 +20,11 @@ use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-/// How long a worker keeps trying what it gives back, before others may.
+/// How long a worker keeps what it gives back, before others may try. Far below the half hour after which
+/// a broker takes deliveries away that nobody answered for.
 const KEEP: Duration = Duration::from_secs(30);
 
 pub(super) struct Lanes {
@@ -35,7 +35,10 @@ pub(super) struct Lanes {
     /// A suspect is out: nothing else is handed out beside it, so that a crash names its cause.
     isolating: bool,
     loans: Arc<Loans>,
+    /// Of the channels of `lanes`.
     settlers: Arc<Mutex<Vec<Settler>>>,
+    /// The same, once `lanes` have ended.
+    ended: Vec<Settler>,
     lanes: TaskTracker,
     cancel: CancellationToken,
     cancelled: bool,
@@ -66,6 +69,7 @@ impl Lanes {
             isolating: false,
             loans: Arc::default(),
             settlers: Arc::default(),
+            ended: Vec::new(),
             lanes: TaskTracker::new(),
             cancelled: false,
             inner: inner.clone(),
@@ -136,21 +140,9 @@ impl Deliveries for Lanes {
         if self.cancelled {
             let left = self.take_left();
             if left.is_none() {
-                let settlers = std::mem::take(
-                    &mut *self
-                        .settlers
-                        .lock()
-                        .expect("nothing panics under this lock"),
-                );
-                let mut flushed = Vec::new();
-                for mut settler in settlers {
+                for settler in &mut self.ended {
                     settler.flush().await;
-                    flushed.push(settler);
                 }
-                self.settlers
-                    .lock()
-                    .expect("nothing panics under this lock")
-                    .append(&mut flushed);
             }
             return left;
         }
@@ -180,6 +172,11 @@ impl Deliveries for Lanes {
     async fn cancel(&mut self) {
         self.cancel.cancel();
         self.lanes.wait().await;
+        let mut settlers = self
+            .settlers
+            .lock()
+            .expect("nothing panics under this lock");
+        self.ended.append(&mut settlers);
         self.cancelled = true;
     }
 }
@@ -199,8 +196,7 @@ struct Loan {
 impl Loan {
     /// It is handed out again, or returned when nobody takes any more.
     fn hand_out_again(self) {
-        let mut received = self.received;
-        received.given_back.get_or_insert_with(Instant::now);
+        let received = self.received;
         if self.cancel.is_cancelled() {
             return received.ticket.settle(Settled::Returned);
         }
@@ -216,11 +212,7 @@ impl Settle for Loan {
     }
 
     async fn nack(self: Box<Self>, _why: Error) {
-        let kept = self
-            .received
-            .given_back
-            .is_some_and(|since| since.elapsed() > KEEP);
-        if !kept && !self.is_newer {
+        if self.received.here_since.elapsed() < KEEP && !self.is_newer {
             return self.hand_out_again();
         }
         let Received {

@@ -5,9 +5,9 @@ use super::ack_book::Settled;
 use super::burial::{self, Burial};
 use super::message;
 use super::settle::{Settler, Ticket, Tickets};
-use super::topology::{SUSPECT, SUSPECT_LIMIT};
+use super::topology::{SUSPECT, SUSPECT_LIMIT, UNROUTED};
 use crate::clock;
-use crate::event::{DecodeError, decode};
+use crate::event::{DecodeError, Queue, decode};
 use crate::model::Millis;
 use futures::StreamExt;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 /// some worker may have died (W21).
 const SUSPICIOUS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(200);
-/// Between two tries to set a message aside.
+/// Between two tries to move a message.
 const MOVE_PAUSE: Duration = Duration::from_secs(1);
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,8 +36,8 @@ pub(super) struct Received {
     /// How often it was delivered before and never answered for.
     pub(super) count: u32,
     pub(super) first_seen: Millis,
-    /// Since when a worker gives it back.
-    pub(super) given_back: Option<Instant>,
+    /// Since when this worker has it.
+    pub(super) here_since: Instant,
     pub(super) ticket: Ticket,
 }
 
@@ -58,18 +58,32 @@ impl Received {
 #[derive(Debug, PartialEq, Eq)]
 enum Course {
     HandOut,
+    /// It came this way because its queue was missing, and belongs there.
+    Return(&'static str),
     Suspect,
     Crashed,
 }
 
 /// `count`: how often it came back without an answer. A command of a newer version is never suspected:
-/// it waits for a newer worker.
-fn course(source: &str, count: u32, is_newer: impl FnOnce() -> bool) -> Course {
+/// it waits for a newer worker. One for the index goes back to those who write it: a worker of messages
+/// need not reach the index.
+fn course(
+    source: &str,
+    count: u32,
+    command: impl FnOnce() -> Result<Queue, DecodeError>,
+) -> Course {
     match source {
         SUSPECT if count >= SUSPECT_LIMIT => Course::Crashed,
         SUSPECT => Course::HandOut,
-        _ if count >= SUSPICIOUS && !is_newer() => Course::Suspect,
-        _ => Course::HandOut,
+        UNROUTED if count < SUSPICIOUS => match command() {
+            Ok(queue @ Queue::Indexing) => Course::Return(queue.name()),
+            _ => Course::HandOut,
+        },
+        _ if count < SUSPICIOUS => Course::HandOut,
+        _ => match command() {
+            Err(DecodeError::Newer(_)) => Course::HandOut,
+            _ => Course::Suspect,
+        },
     }
 }
 
@@ -169,6 +183,14 @@ impl Lane {
     }
 
     fn receive(&self, delivery: lapin::message::Delivery, tickets: &Tickets) {
+        let message_id = delivery.properties.message_id();
+        let message_id = message_id.as_ref().map_or("", |id| id.as_str());
+        tracing::debug!(
+            queue = self.queue,
+            message_id,
+            redelivered = delivery.redelivered,
+            "received"
+        );
         let received = Received {
             count: message::delivery_count(&delivery.properties),
             first_seen: message::first_seen(&delivery.properties).unwrap_or_else(clock::now),
@@ -176,13 +198,17 @@ impl Lane {
             body: delivery.data,
             properties: delivery.properties,
             source: self.queue,
-            given_back: None,
+            here_since: Instant::now(),
         };
-        let is_newer = || matches!(decode(&received.body), Err(DecodeError::Newer(_)));
-        match course(self.queue, received.count, is_newer) {
+        let command = || decode(&received.body).map(|envelope| envelope.command.queue());
+        match course(self.queue, received.count, command) {
             Course::HandOut => {
                 // Without a receiver it is delivered again when the channel ends.
                 let _ = self.out.send(received);
+            }
+            Course::Return(queue) => {
+                let outgoing = message::moved("", queue, &received.properties, &received.body);
+                self.move_away(received, outgoing, "unrouted");
             }
             Course::Suspect => {
                 let outgoing = message::moved("", SUSPECT, &received.properties, &received.body);
@@ -204,16 +230,17 @@ impl Lane {
 
     /// Publishes it elsewhere, confirmed, and acks it here; tries until that works.
     fn move_away(&self, received: Received, outgoing: message::Outgoing, reason: &'static str) {
-        tracing::error!(
+        tracing::warn!(
             queue = self.queue,
             count = received.count,
             reason,
-            "a delivery that never ended well is set aside"
+            to = outgoing.routing_key,
+            "a delivery is moved"
         );
         let (inner, cancel) = (self.inner.clone(), self.cancel.clone());
         tokio::spawn(async move {
             while let Err(error) = inner.publish_patiently(outgoing.clone()).await {
-                tracing::warn!(%error, reason, "a delivery could not be set aside; trying again");
+                tracing::warn!(%error, reason, "a delivery could not be moved; trying again");
                 tokio::select! {
                     () = tokio::time::sleep(MOVE_PAUSE) => {}
                     () = cancel.cancelled() => return,
@@ -228,17 +255,30 @@ impl Lane {
 mod tests {
     use super::*;
 
+    fn messages(source: &str, count: u32) -> Course {
+        course(source, count, || Ok(Queue::Messages))
+    }
+
     #[test]
     fn what_never_ends_well_is_carried_out_alone_and_then_set_aside() {
-        let courses = |source, count| course(source, count, || false);
-        assert_eq!(courses("chat.messages", 9), Course::HandOut);
-        assert_eq!(courses("chat.messages", 10), Course::Suspect);
-        assert_eq!(courses(SUSPECT, 2), Course::HandOut);
-        assert_eq!(courses(SUSPECT, 3), Course::Crashed);
+        assert_eq!(messages("chat.messages", 9), Course::HandOut);
+        assert_eq!(messages("chat.messages", 10), Course::Suspect);
+        assert_eq!(messages(UNROUTED, 10), Course::Suspect);
+        assert_eq!(messages(SUSPECT, 2), Course::HandOut);
+        assert_eq!(messages(SUSPECT, 3), Course::Crashed);
     }
 
     #[test]
     fn a_command_of_a_newer_version_is_no_suspect() {
-        assert_eq!(course("chat.messages", 99, || true), Course::HandOut);
+        let newer = || Err(DecodeError::Newer(9));
+        assert_eq!(course("chat.messages", 99, newer), Course::HandOut);
+    }
+
+    #[test]
+    fn what_is_for_the_index_goes_back_to_those_who_write_it() {
+        let index = || Ok(Queue::Indexing);
+        assert_eq!(course(UNROUTED, 0, index), Course::Return("chat.indexing"));
+        assert_eq!(course("chat.indexing", 0, index), Course::HandOut);
+        assert_eq!(messages(UNROUTED, 0), Course::HandOut);
     }
 }

@@ -10,13 +10,15 @@ use super::keeper::Keeper;
 use super::message::Outgoing;
 use super::pulse::Pulse;
 use super::rooms::{Room, Rooms};
+use super::woken::{PLACES, Woken};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation};
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -26,8 +28,8 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// How long a publisher waits for room.
 const ROOM_WAIT: Duration = Duration::from_millis(200);
 pub(super) const CHANNELS: usize = 8;
-/// Publishes under way on one channel.
-pub(super) const WINDOW: usize = 64;
+/// Publishes under way on one channel: as many as can be told apart (`woken.rs`), 64.
+pub(super) const WINDOW: usize = PLACES;
 /// Between a channel that the broker closed and the next.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
 
@@ -50,6 +52,11 @@ pub(super) struct Channels {
 
 struct Request {
     message: Outgoing,
+    waiting: Waiting,
+}
+
+/// Whoever waits for an outcome.
+struct Waiting {
     reply: oneshot::Sender<Outcome>,
     /// Kept until the confirm, also when nobody waits any more: what is under way is bounded.
     _room: Room,
@@ -95,6 +102,9 @@ impl Channels {
         if let Some(obstacle) = self.obstacle() {
             return Err(obstacle);
         }
+        if let Some(room) = Rooms::try_enter(&self.rooms) {
+            return Ok(room);
+        }
         match timeout(ROOM_WAIT, Rooms::enter(&self.rooms)).await {
             Ok(room) => Ok(room),
             Err(_) => Err(format!(
@@ -113,8 +123,7 @@ impl Channels {
         let channel = &self.requests[room.channel];
         let sent = channel.send(Request {
             message,
-            reply,
-            _room: room,
+            waiting: Waiting { reply, _room: room },
         });
         if sent.is_err() {
             return Outcome::NotSent("publishing has ended".into());
@@ -179,7 +188,7 @@ async fn run(
 
 fn not_sent(request: Request, why: &str) {
     // Whoever gave up waiting needs no answer.
-    let _ = request.reply.send(Outcome::NotSent(why.into()));
+    let _ = request.waiting.reply.send(Outcome::NotSent(why.into()));
 }
 
 async fn open(mut link: Link) -> lapin::Result<Channel> {
@@ -193,7 +202,7 @@ async fn open(mut link: Link) -> lapin::Result<Channel> {
 
 struct InFlight {
     confirm: BoxFuture<'static, lapin::Result<Confirmation>>,
-    request: Request,
+    waiting: Waiting,
 }
 
 #[derive(PartialEq)]
@@ -209,14 +218,19 @@ async fn serve(
     pulse: &Pulse,
 ) -> Ended {
     let mut window = Window::default();
+    let woken = Woken::default();
     let ended = poll_fn(|context| {
+        woken.register(context.waker());
         let mut nobody_asks = false;
         loop {
             match requests.poll_recv(context) {
                 Poll::Ready(Some(request)) if channel.status().connected() => {
                     pulse.started();
-                    let confirm = start(channel.clone(), window.next_sequence(), &request.message);
-                    window.push(InFlight { confirm, request });
+                    let Request { message, waiting } = request;
+                    let sequence = window.next_sequence();
+                    let confirm = start(channel.clone(), sequence, message);
+                    window.push(InFlight { confirm, waiting });
+                    woken.wake(sequence);
                 }
                 Poll::Ready(Some(request)) => not_sent(request, "the channel was closed"),
                 Poll::Ready(None) => {
@@ -226,7 +240,7 @@ async fn serve(
                 Poll::Pending => break,
             }
         }
-        look(&mut window, context);
+        look(&mut window, &woken);
         while let Some((publish, decision)) = window.decided() {
             pulse.ended();
             tell(publish, decision);
@@ -251,14 +265,14 @@ async fn serve(
 fn start(
     channel: Channel,
     sequence: u64,
-    message: &Outgoing,
+    message: Outgoing,
 ) -> BoxFuture<'static, lapin::Result<Confirmation>> {
     let Outgoing {
         exchange,
         routing_key,
         properties,
         body,
-    } = message.clone();
+    } = message;
     let properties = properties.with_correlation_id(sequence.to_string().into());
     async move {
         let options = BasicPublishOptions {
@@ -279,32 +293,43 @@ fn start(
     .boxed()
 }
 
-fn look(window: &mut Window<InFlight>, context: &mut Context<'_>) {
-    let mut returned = Vec::new();
-    window.look(|publish| match publish.confirm.poll_unpin(context) {
-        Poll::Pending => None,
-        Poll::Ready(Ok(confirmation)) => {
-            let confirm = match confirmation.is_nack() {
-                true => Confirm::Nack,
-                false => Confirm::Ack,
-            };
-            if let Some(message) = confirmation.take_message() {
-                let sequence = message.delivery.properties.correlation_id().as_ref();
-                returned.extend(sequence.and_then(|text| text.as_str().parse::<u64>().ok()));
+/// Reads confirms until there is none left to read: then everything is known that came before the last.
+fn look(window: &mut Window<InFlight>, woken: &Woken) {
+    while let Some(now) = woken.take() {
+        let mut returned = Vec::new();
+        window.look(|sequence, publish| {
+            if !now.holds(sequence) {
+                return None;
             }
-            Some(confirm)
+            let polled = publish.confirm.poll_unpin(&mut woken.context(sequence));
+            let Poll::Ready(outcome) = polled else {
+                return None;
+            };
+            Some(match outcome {
+                Ok(confirmation) => {
+                    let is_nack = confirmation.is_nack();
+                    returned.extend(confirmation.take_message().as_ref().and_then(numbered));
+                    if is_nack { Confirm::Nack } else { Confirm::Ack }
+                }
+                Err(error) => {
+                    tracing::debug!(error = describe(&error), "a publish has no outcome");
+                    Confirm::Lost
+                }
+            })
+        });
+        for sequence in returned {
+            window.returned(sequence);
         }
-        Poll::Ready(Err(error)) => {
-            tracing::debug!(error = describe(&error), "a publish has no outcome");
-            Some(Confirm::Lost)
-        }
-    });
-    for sequence in returned {
-        window.returned(sequence);
     }
+}
+
+/// Which publish came back.
+fn numbered(message: &BasicReturnMessage) -> Option<u64> {
+    let sequence = message.delivery.properties.correlation_id().as_ref()?;
+    sequence.as_str().parse().ok()
 }
 
 fn tell(publish: InFlight, decision: Decision) {
     // Whoever gave up waiting has said that it does not know.
-    let _ = publish.request.reply.send(Outcome::Decided(decision));
+    let _ = publish.waiting.reply.send(Outcome::Decided(decision));
 }

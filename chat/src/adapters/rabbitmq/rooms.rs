@@ -33,7 +33,16 @@ impl Rooms {
     /// Waits for room.
     pub(super) async fn enter(rooms: &Arc<Self>) -> Room {
         let permit = rooms.permits.clone().acquire_owned().await;
-        let permit = permit.expect("the semaphore is never closed");
+        Self::with(rooms, permit.expect("the semaphore is never closed"))
+    }
+
+    /// Room, if there is some now.
+    pub(super) fn try_enter(rooms: &Arc<Self>) -> Option<Room> {
+        let permit = rooms.permits.clone().try_acquire_owned();
+        Some(Self::with(rooms, permit.ok()?))
+    }
+
+    fn with(rooms: &Arc<Self>, permit: OwnedSemaphorePermit) -> Room {
         let channel = rooms.free().pop_front();
         Room {
             channel: channel.expect("there is a channel for each permit"),

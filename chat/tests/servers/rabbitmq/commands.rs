@@ -1,7 +1,9 @@
 //! Commands to publish, and what comes out of a queue.
 
 use chat::error::{Error, Result};
-use chat::event::{Command, CreateChat, DeleteMessage, Envelope, Origin, Queue, VERSION};
+use chat::event::{
+    Command, CreateChat, DeleteMessage, Envelope, IndexRows, Origin, Queue, VERSION,
+};
 use chat::model::{AppId, ChatKey, Fingerprint, Millis, Number, Rev, Uid};
 use chat::ports::{Deliveries, Delivery, Publisher, Subscriber};
 use std::time::Duration;
@@ -33,6 +35,11 @@ pub(crate) fn new_chat(n: u64) -> Envelope {
         metadata: None,
         accepted_at: Millis::new(0),
     }))
+}
+
+pub(crate) fn index_rows(n: u64) -> Envelope {
+    let rows = vec![chat(1).message(Number::new(n).unwrap())];
+    envelope(Command::IndexRows(IndexRows { rows }))
 }
 
 fn envelope(command: Command) -> Envelope {

@@ -1,6 +1,8 @@
 //! Exchanges and queues that are not there, not as they have to be, deleted, or full.
 
-use super::commands::{PATIENCE, ack_until, consume, message, new_chat, publish, publish_surely};
+use super::commands::{
+    PATIENCE, ack_until, consume, index_rows, message, new_chat, next, publish, publish_surely,
+};
 use super::host::{Host, in_a_host, until_ready};
 use chat::adapters::rabbitmq::{RabbitQueue, RabbitSettings};
 use chat::error::Error;
@@ -108,6 +110,24 @@ async fn what_no_queue_was_there_for_is_kept_and_delivered() {
         let worker = host.ready().await;
         let mut deliveries = consume(&worker, Queue::Messages).await;
         ack_until(&mut *deliveries, [1].into()).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_the_index_and_came_astray_gets_there() {
+    in_a_host(|host| async move {
+        drop(host.ready().await);
+        let api = api(&host);
+        until_ready(&api).await;
+        delete(&host, "queues", "chat.indexing").await;
+        publish(&api, index_rows(7)).await.unwrap();
+        let worker = host.ready().await;
+        let _messages = consume(&worker, Queue::Messages).await;
+        let mut indexing = consume(&worker, Queue::Indexing).await;
+        let delivery = next(&mut *indexing).await;
+        assert_eq!(delivery.envelope, Ok(index_rows(7)));
+        delivery.ack().await;
     })
     .await;
 }
