@@ -5,7 +5,7 @@
 //! given twice and the rest of the old block is a gap. `close` gives unused rests back, so a clean stop
 //! leaves no gap.
 
-mod claims;
+pub(in crate::adapters) mod claims;
 
 use super::reserver::Reserver;
 use crate::error::{Error, Result};

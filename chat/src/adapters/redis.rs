@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::model::{Problem, Scope, Uid};
 use connection::Connection;
 use script::Script;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 /// A Redis server and the part of its keys that is ours. Cloning shares the connection.
@@ -26,6 +27,7 @@ use std::sync::{Arc, LazyLock};
 pub struct RedisServer {
     connection: Arc<Connection>,
     prefix: Arc<str>,
+    asked_for_rights: Arc<AtomicBool>,
 }
 
 impl RedisServer {
@@ -49,6 +51,7 @@ impl RedisServer {
         Ok(Self {
             connection: Arc::new(Connection::new(endpoint)?),
             prefix: prefix.into(),
+            asked_for_rights: Arc::default(),
         })
     }
 
@@ -68,10 +71,29 @@ impl RedisServer {
             return Err(self.refused(EVICTS));
         }
         match RUN_ID.call().run::<Option<String>>(self).await {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(self.refused(SILENT)),
-            Err(error) => Err(self.refused(&format!("{SILENT} ({error})"))),
+            Ok(Some(_)) => {}
+            Ok(None) => return Err(self.refused(SILENT)),
+            Err(error) => return Err(self.refused(&format!("{SILENT} ({error})"))),
         }
+        if !self.asked_for_rights.swap(true, Ordering::Relaxed) && self.may_wipe().await {
+            tracing::warn!(
+                server = self.connection.place(),
+                "this account may FLUSH redis, which would leave gaps in the numbers: take the right away"
+            );
+        }
+        Ok(())
+    }
+
+    /// No, too, where one may not even ask.
+    async fn may_wipe(&self) -> bool {
+        let mut whoami = ::redis::cmd("ACL");
+        let Ok(account) = self.connection.ask::<String>(whoami.arg("WHOAMI")).await else {
+            return false;
+        };
+        let mut try_it = ::redis::cmd("ACL");
+        try_it.arg("DRYRUN").arg(account).arg("FLUSHALL");
+        let answer = self.connection.ask::<String>(&try_it).await;
+        answer.is_ok_and(|answer| answer == "OK")
     }
 
     fn refused(&self, why: &str) -> Error {

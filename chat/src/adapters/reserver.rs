@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Blocks reserved in one transaction.
 const BATCH: usize = 256;
+const ATTEMPTS: usize = 3;
 
 pub(super) struct Reserver {
     wanted: mpsc::UnboundedSender<Want>,
@@ -39,9 +40,11 @@ impl Reserver {
     }
 }
 
-async fn reserve_all(sequences: &dyn Sequences, batch: Vec<Want>) {
+async fn reserve_all(sequences: &dyn Sequences, mut batch: Vec<Want>) {
+    // In one order everywhere, so that transactions of several processes do not wait for one another.
+    batch.sort_by_key(|want| want.reserve.scope);
     let wants: Vec<Reserve> = batch.iter().map(|want| want.reserve).collect();
-    match sequences.reserve(&wants).await {
+    match reserve_again(sequences, &wants).await {
         Ok(blocks) => {
             for (want, block) in batch.into_iter().zip(blocks) {
                 // Nobody waits any more: the block is a gap, marked by the next reservation.
@@ -56,4 +59,15 @@ async fn reserve_all(sequences: &dyn Sequences, batch: Vec<Want>) {
             }
         }
     }
+}
+
+/// Tries again what was not done because somebody else was faster.
+async fn reserve_again(sequences: &dyn Sequences, wants: &[Reserve]) -> Result<Vec<Block>> {
+    for _ in 1..ATTEMPTS {
+        match sequences.reserve(wants).await {
+            Err(Error::Conflict | Error::Busy(_)) => {}
+            done => return done,
+        }
+    }
+    sequences.reserve(wants).await
 }

@@ -10,6 +10,7 @@ mod dialect;
 mod gaps;
 #[cfg(feature = "cluster")]
 mod mysql;
+mod numbers;
 mod purge;
 mod reader;
 mod restore;
@@ -26,6 +27,8 @@ mod writer;
 
 #[cfg(feature = "cluster")]
 pub use mysql::{MysqlSettings, after_restore, migrate, open_mysql};
+pub use numbers::SqlNumbers;
+#[cfg(feature = "cluster")]
 pub use schema::Migrated;
 #[cfg(feature = "embedded")]
 pub use sqlite::{backup, open_sqlite};

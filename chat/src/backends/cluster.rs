@@ -6,15 +6,15 @@
 use super::Work;
 use crate::adapters::elasticsearch::ElasticIndex;
 use crate::adapters::memory_limiter::MemoryLimiter;
-use crate::adapters::memory_numbers::MemoryNumbers;
 use crate::adapters::rabbitmq::{RabbitQueue, RabbitSettings};
 use crate::adapters::redis::{CachedTenants, RedisLimiter, RedisNumbers, RedisServer};
-use crate::adapters::sql::{MysqlSettings, SqlStore, open_mysql};
+use crate::adapters::sql::{MysqlSettings, SqlNumbers, SqlStore, open_mysql};
 use crate::config::{Numbering, Servers};
 use crate::error::Result;
 use crate::ops::health::{Health, Need, Probe};
 use crate::ops::{Ops, Ports};
 use crate::ports::{Limiter, Numbers, Publisher, Search, Tenants};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ pub fn open_cluster(servers: &Servers, settings: ClusterSettings) -> Result<Clus
             settings.number_block,
             PUBLISH_ENDED,
         )),
-        _ => Arc::new(MemoryNumbers::new(store_port.clone(), 1)),
+        _ => Arc::new(SqlNumbers::new(store.clone())),
     };
     let (tenants, limiter): (Arc<dyn Tenants>, Arc<dyn Limiter>) = match &redis {
         Some(redis) => (
@@ -116,6 +116,7 @@ pub fn open_cluster(servers: &Servers, settings: ClusterSettings) -> Result<Clus
 pub fn mysql_settings(servers: &Servers, connections: u32) -> MysqlSettings {
     MysqlSettings {
         endpoint: servers.mysql.clone(),
+        ca_file: servers.ca_file.as_ref().map(PathBuf::from),
         connections,
     }
 }

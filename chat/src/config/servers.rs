@@ -18,7 +18,8 @@ pub struct Servers {
     /// What keys in Redis and the names of indexes start with.
     pub key_prefix: String,
     pub numbering: Numbering,
-    ca_file: Option<String>,
+    /// The file `Trust::ca_pem` was read from, for drivers that read it themselves.
+    pub ca_file: Option<String>,
     plaintext: Vec<Server>,
 }
 

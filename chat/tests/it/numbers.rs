@@ -31,3 +31,24 @@ macro_rules! promises {
 }
 
 chat::promises_of_numbers!(promises);
+
+mod one_by_one {
+    use super::*;
+    use chat::adapters::sql::SqlNumbers;
+
+    macro_rules! promises {
+        ($($promise:ident),* $(,)?) => {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let dir = tempfile::tempdir().unwrap();
+                let store = open_sqlite(&dir.path().join("chat.db"), None).await.unwrap();
+                let shared = store.clone();
+                let open = move || -> Arc<dyn Numbers> { Arc::new(SqlNumbers::new(shared.clone())) };
+                conformance::numbers::$promise(Box::new(open)).await;
+                store.close().await;
+            })*
+        };
+    }
+
+    chat::promises_of_numbers!(promises);
+}

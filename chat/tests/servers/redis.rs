@@ -2,6 +2,7 @@
 
 mod faults;
 mod limiter;
+mod needs;
 mod numbers;
 mod own;
 mod server;

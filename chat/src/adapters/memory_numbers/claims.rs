@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 const MOST_CLAIMS: usize = 65_536;
 
 #[derive(Default)]
-pub(super) struct Claims {
+pub(in crate::adapters) struct Claims {
     by_uid: HashMap<Uid, Record>,
     oldest_first: VecDeque<Uid>,
 }
@@ -24,14 +24,14 @@ struct Record {
     at: Millis,
 }
 
-pub(super) enum Seen {
+pub(in crate::adapters) enum Seen {
     Never,
     Before(Taken),
 }
 
 impl Claims {
     /// Enters a claim, or says what it led to before.
-    pub(super) fn begin(&mut self, claim: &Claim) -> Seen {
+    pub(in crate::adapters) fn begin(&mut self, claim: &Claim) -> Seen {
         let deadline_ms = i64::try_from(PUBLISH_DEADLINE.as_millis()).unwrap_or(i64::MAX);
         if let Some(record) = self.by_uid.get_mut(&claim.uid) {
             let left_ms = record.at.get() + deadline_ms - claim.now.get();
@@ -66,26 +66,26 @@ impl Claims {
         Seen::Never
     }
 
-    pub(super) fn given(&mut self, uid: Uid, number: Number) {
+    pub(in crate::adapters) fn given(&mut self, uid: Uid, number: Number) {
         if let Some(record) = self.by_uid.get_mut(&uid) {
             record.number = Some(number);
         }
     }
 
-    pub(super) fn settled(&mut self, uid: Uid) {
+    pub(in crate::adapters) fn settled(&mut self, uid: Uid) {
         if let Some(record) = self.by_uid.get_mut(&uid) {
             record.settled = true;
         }
     }
 
     /// As if its deadline had passed.
-    pub(super) fn released(&mut self, uid: Uid) {
+    pub(in crate::adapters) fn released(&mut self, uid: Uid) {
         if let Some(record) = self.by_uid.get_mut(&uid) {
             record.at = Millis::new(i64::MIN / 2);
         }
     }
 
-    pub(super) fn forget(&mut self, uid: Uid) {
+    pub(in crate::adapters) fn forget(&mut self, uid: Uid) {
         self.by_uid.remove(&uid);
         self.oldest_first.retain(|kept| *kept != uid);
     }

@@ -166,15 +166,8 @@ impl Connection {
 
     /// Gives a connection up after an error that says that it, or the server behind it, is no good.
     fn lost(&self, number: u64, error: RedisError) -> RedisError {
-        let no_good = error.is_io_error()
-            || matches!(
-                error.kind(),
-                ErrorKind::Parse
-                    | ErrorKind::AuthenticationFailed
-                    | ErrorKind::Server(ServerErrorKind::ReadOnly)
-            );
         let mut current = self.lock();
-        if no_good
+        if is_away(&error)
             && current
                 .as_ref()
                 .is_some_and(|current| current.number == number)
@@ -185,18 +178,15 @@ impl Connection {
     }
 
     fn told<T>(&self, outcome: RedisResult<T>) -> Result<T> {
-        match outcome {
-            Ok(answer) => {
-                self.ask_at_ms.store(0, Ordering::Relaxed);
-                Ok(answer)
-            }
-            Err(error) => {
-                self.ask_at_ms
-                    .store(self.now_ms() + REST_MS, Ordering::Relaxed);
-                let message = format!("{}: {error}; {}", self.place, what_to_check(&error));
-                Err(Error::unavailable(PART, message))
-            }
-        }
+        let ask_at = match &outcome {
+            Err(error) if is_away(error) => self.now_ms() + REST_MS,
+            _ => 0,
+        };
+        self.ask_at_ms.store(ask_at, Ordering::Relaxed);
+        outcome.map_err(|error| {
+            let message = format!("{}: {error}; {}", self.place, what_to_check(&error));
+            Error::unavailable(PART, message)
+        })
     }
 
     fn now_ms(&self) -> u64 {
@@ -244,6 +234,17 @@ fn client(endpoint: &Endpoint) -> Result<Client> {
         )),
         _ => usable(Client::open(info)),
     }
+}
+
+/// Whether the connection, or the server behind it, is no good. Otherwise it answered, and said no.
+fn is_away(error: &RedisError) -> bool {
+    error.is_io_error()
+        || matches!(
+            error.kind(),
+            ErrorKind::Parse
+                | ErrorKind::AuthenticationFailed
+                | ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::BusyLoading)
+        )
 }
 
 fn what_to_check(error: &RedisError) -> &'static str {

@@ -16,14 +16,16 @@ use answer::{Answer, Lease};
 use async_trait::async_trait;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use turns::Turns;
 
 /// How long `take` may wait for a block.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// When whoever waits for another process's reservation asks again.
-const ASK_AGAIN: Duration = Duration::from_millis(10);
+/// When whoever waits for a reservation under way asks again, at first and in the long run.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
+/// How long `close` waits for what is being reserved.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// How long one caller alone may reserve, in milliseconds.
 const LEASE_MS: u32 = 1_000;
 /// How long claims are kept: rows answer afterwards.
@@ -154,6 +156,7 @@ impl Numbers for RedisNumbers {
             let scope = scope.key();
             Error::Busy(format!("no numbers could be reserved in time for {scope}"))
         };
+        let (mut pause, longest_pause) = ASK_AGAIN;
         let mut turn = None;
         loop {
             match self.shared.allocate(scope, claim.as_ref()).await? {
@@ -174,7 +177,10 @@ impl Numbers for RedisNumbers {
                     let first = timeout_at(deadline, self.turns.wait(scope));
                     turn = Some(first.await.map_err(late)?);
                 }
-                Answer::Wait => timeout_at(deadline, sleep(ASK_AGAIN)).await.map_err(late)?,
+                Answer::Wait => {
+                    timeout_at(deadline, sleep(pause)).await.map_err(late)?;
+                    pause = longest_pause.min(pause * 2);
+                }
             }
         }
     }
@@ -219,10 +225,13 @@ impl Numbers for RedisNumbers {
         }
     }
 
-    /// Waits for reservations under way. Nothing is given back: other processes give from the same block.
+    /// Waits for reservations under way, for five seconds at most: a block that is not put into use is a
+    /// gap. Nothing is given back: other processes give from the same block.
     async fn close(&self) -> Result<()> {
         self.reserving.close();
-        self.reserving.wait().await;
+        if timeout(CLOSE_WITHIN, self.reserving.wait()).await.is_err() {
+            tracing::warn!("stopping while numbers are being reserved; they become a gap");
+        }
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use secrecy::ExposeSecret;
 use sqlx::Executor;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ use std::time::Duration;
 pub struct MysqlSettings {
     /// `mysql://user:password@host:port/database`.
     pub endpoint: Endpoint,
+    /// The file that `endpoint.trust.ca_pem` was read from: sqlx reads it again for each connection, and
+    /// takes nothing else.
+    pub ca_file: Option<PathBuf>,
     /// Connections held at most.
     pub connections: u32,
 }
@@ -70,7 +74,7 @@ pub fn open_mysql(settings: &MysqlSettings) -> Result<SqlStore> {
         .after_connect(|conn, _| {
             Box::pin(async move { conn.execute(MYSQL.begin_session).await.map(drop) })
         })
-        .connect_lazy_with(options(&settings.endpoint)?);
+        .connect_lazy_with(options(settings)?);
     Ok(SqlStore {
         reads: pool.clone(),
         writes: pool,
@@ -85,7 +89,10 @@ pub fn open_mysql(settings: &MysqlSettings) -> Result<SqlStore> {
 /// The address with what sqlx wants to know about TLS. Without `plaintext` the server must prove its name,
 /// whatever the address says. With it the address decides, and one that says nothing uses TLS where the
 /// server has it, without asking for proof.
-fn options(endpoint: &Endpoint) -> Result<AnyConnectOptions> {
+fn options(settings: &MysqlSettings) -> Result<AnyConnectOptions> {
+    let MysqlSettings {
+        endpoint, ca_file, ..
+    } = settings;
     sqlx::any::install_default_drivers();
     let not_one = |problem: &str| {
         let fix = "write mysql://user:password@host:port/database";
@@ -113,23 +120,11 @@ fn options(endpoint: &Endpoint) -> Result<AnyConnectOptions> {
         (true, None) => "PREFERRED",
     };
     rest.push(("ssl-mode".to_owned(), mode.to_owned()));
-    let authorities = match &endpoint.trust.ca_pem {
-        Some(pem) => Some(
-            certificates(pem)
-                .ok_or_else(|| not_one("the file of authorities holds no certificate"))?,
-        ),
+    let authorities = match ca_file {
+        Some(file) => file.to_str().map(str::to_owned),
         None => said(["ssl-ca", "sslca"]).map(|(_, file)| file.clone()),
     };
-    rest.extend(authorities.map(|pem| ("ssl-ca".to_owned(), pem)));
+    rest.extend(authorities.map(|file| ("ssl-ca".to_owned(), file)));
     url.query_pairs_mut().clear().extend_pairs(rest);
     Ok(options)
-}
-
-/// From the first certificate to the last: what starts and ends otherwise, sqlx takes for a file's name.
-fn certificates(pem: &[u8]) -> Option<String> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let text = String::from_utf8_lossy(pem);
-    let start = text.find("-----BEGIN CERTIFICATE-----")?;
-    let end = text.rfind(END)? + END.len();
-    text.get(start..end).map(str::to_owned)
 }

@@ -1,6 +1,8 @@
 //! What is under deleted parents: blanked first, and removed once an application is gone for a while.
 
 use super::decode::{Cursor, DELETED, KIND_MESSAGES, LIVE};
+use super::reader::bind_chat;
+use super::statement::{any_of, marks, select_chunks};
 use super::writer::{bind_message_key, write_ledger};
 use super::{Query, SqlStore, Tx};
 use crate::error::Result;
@@ -73,10 +75,10 @@ impl SqlStore {
 
 /// Live chats of deleted applications. The order of the join is spelled out: of the live chats there
 /// are many, and it is asked every second.
-pub(super) fn orphans_sql(join: &str, lock: &str) -> String {
+pub(super) fn orphans_sql(join: &str) -> String {
     format!(
-        "SELECT c.app_id, c.number, CASE WHEN c.uid IS NULL THEN 0 ELSE 1 END FROM applications a \
-         {join} chats c ON c.app_id = a.app_id AND c.state = {LIVE} WHERE a.state = {DELETED} LIMIT ?{lock}"
+        "SELECT c.app_id, c.number FROM applications a {join} chats c \
+         ON c.app_id = a.app_id AND c.state = {LIVE} WHERE a.state = {DELETED} LIMIT ?"
     )
 }
 
@@ -104,10 +106,33 @@ pub(super) async fn purge(
 }
 
 async fn purge_chats(tx: &mut Tx, limit: u32, now: Millis) -> Result<u32> {
-    let sql = orphans_sql(tx.dialect().join_in_order, tx.dialect().lock);
-    let rows = tx
-        .fetch_all(sql, |query| query.bind(i64::from(limit)))
+    let found = tx
+        .fetch_all(orphans_sql(tx.dialect().join_in_order), |query| {
+            query.bind(i64::from(limit))
+        })
         .await?;
+    let mut orphans = BTreeSet::new();
+    for row in &found {
+        let mut row = Cursor::over(row);
+        let (app, number) = (row.app()?, row.number()?);
+        orphans.insert(ChatKey { app, number });
+    }
+    let mut rows = Vec::with_capacity(orphans.len());
+    for chunk in select_chunks(orphans) {
+        // Only now locked, and only these: somebody else may have purged them meanwhile.
+        let sql = format!(
+            "SELECT app_id, number, CASE WHEN uid IS NULL THEN 0 ELSE 1 END FROM chats{} \
+             WHERE ({}) AND state = {LIVE}{}",
+            tx.dialect().by_key,
+            any_of("app_id = ? AND number = ?", chunk.len()),
+            tx.dialect().lock
+        );
+        let bind = |query, chat: &ChatKey| bind_chat(*chat)(query);
+        rows.extend(
+            tx.fetch_all(sql, |query| chunk.iter().fold(query, bind))
+                .await?,
+        );
+    }
     let mut changes: BTreeMap<AppId, i64> = BTreeMap::new();
     for row in &rows {
         let mut row = Cursor::over(row);
@@ -159,14 +184,20 @@ async fn purge_messages(
         .iter()
         .map(|row| Cursor::over(row).message_key())
         .collect::<Result<Vec<_>>>()?;
-    for key in &keys {
+    for numbers in select_chunks(keys.iter().map(|key| key.number)) {
         // The next rev, so that the index takes the removal for newer than what it has.
         let sql = format!(
             "UPDATE messages SET state = {DELETED}, content = NULL, author = NULL, metadata = NULL, rev = rev + 1, \
-             updated_at = ? WHERE app_id = ? AND chat_number = ? AND number = ?"
+             updated_at = ? WHERE app_id = ? AND chat_number = ? AND number IN ({})",
+            marks(numbers.len())
         );
-        tx.run(sql, |query| bind_message_key(query.bind(now.get()), key))
-            .await?;
+        tx.run(sql, |query| {
+            let query = bind_chat(chat)(query.bind(now.get()));
+            numbers
+                .iter()
+                .fold(query, |query, number| query.bind(number.as_i64()))
+        })
+        .await?;
     }
     let change = -i64::try_from(keys.len()).expect("at most `limit` rows were read");
     if change != 0 {

@@ -224,7 +224,7 @@ fn chat_state_sql() -> String {
         .to_owned()
 }
 
-fn bind_chat(chat: ChatKey) -> impl FnOnce(Query) -> Query {
+pub(super) fn bind_chat(chat: ChatKey) -> impl FnOnce(Query) -> Query {
     move |query| query.bind(chat.app.get()).bind(chat.number.as_i64())
 }
 
@@ -266,7 +266,7 @@ impl SqlStore {
     }
 
     /// `None`: no row, not even a stub. Deleted also when its application is.
-    async fn chat_state(&self, chat: ChatKey) -> Result<Option<State>> {
+    pub(super) async fn chat_state(&self, chat: ChatKey) -> Result<Option<State>> {
         let row = self
             .fetch_optional(chat_state_sql(), bind_chat(chat))
             .await?;

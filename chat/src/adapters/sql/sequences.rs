@@ -8,12 +8,20 @@ use crate::model::{Fingerprint, Number, Problem, Scope, TenantId, Uid};
 use crate::ports::{Block, Remainder, Reserve, Sequences, Stored};
 use async_trait::async_trait;
 
+/// How often a reservation is tried while others reserve.
+const TRIES: u32 = 4;
+
 #[async_trait]
 impl Sequences for SqlStore {
     async fn reserve(&self, wants: &[Reserve]) -> Result<Vec<Block>> {
-        let mut tx = self.begin_write().await?;
-        let outcome = reserve_all(&mut tx, wants).await;
-        self.end_write(tx, outcome).await
+        for _ in 1..TRIES {
+            match self.reserve_once(wants).await {
+                // Two who reserve a scope for the first time, or several scopes at once: nothing was written.
+                Err(Error::Conflict | Error::Busy(_)) => {}
+                settled => return settled,
+            }
+        }
+        self.reserve_once(wants).await
     }
 
     async fn high(&self, scope: Scope) -> Result<u64> {
@@ -43,29 +51,57 @@ impl Sequences for SqlStore {
     }
 }
 
+impl SqlStore {
+    async fn reserve_once(&self, wants: &[Reserve]) -> Result<Vec<Block>> {
+        let mut tx = self.begin_write().await?;
+        let outcome = reserve_all(&mut tx, wants).await;
+        self.end_write(tx, outcome).await
+    }
+}
+
+/// In the order of the scopes, so that two who reserve the same ones do not wait for each other; the
+/// blocks are in the order of the wants.
 async fn reserve_all(tx: &mut Tx, wants: &[Reserve]) -> Result<Vec<Block>> {
-    let mut blocks = Vec::with_capacity(wants.len());
-    for want in wants {
-        blocks.push(reserve(tx, want).await?);
+    let mut in_order: Vec<usize> = (0..wants.len()).collect();
+    in_order.sort_by_key(|place| wants[*place].scope.key());
+    let mut blocks = vec![Block { lo: 0, hi: 0 }; wants.len()];
+    for place in in_order {
+        blocks[place] = reserve(tx, &wants[place]).await?;
     }
     Ok(blocks)
 }
 
 async fn reserve(tx: &mut Tx, want: &Reserve) -> Result<Block> {
     let scope = want.scope.key();
+    let (lo, hi) = raise(tx, &scope, want.size).await?;
+    if lo != 0 && want.expected_lo != Some(lo) {
+        let at = i64::try_from(lo).expect("lo is below hi");
+        mark_jump(tx, &scope, at).await?;
+    }
+    Ok(Block { lo, hi })
+}
+
+/// The next number of a scope, for whoever takes them one by one: no block, so no jump either.
+pub(super) async fn next_number(tx: &mut Tx, scope: Scope) -> Result<Number> {
+    let (_, hi) = raise(tx, &scope.key(), 1).await?;
+    Number::new(hi).ok_or_else(|| broken("a sequence beyond 2^53-1"))
+}
+
+/// The end of the sequence before and after.
+async fn raise(tx: &mut Tx, scope: &str, by: u32) -> Result<(u64, u64)> {
     let sql = format!(
         "SELECT hi FROM sequences WHERE scope = ?{}",
         tx.dialect().lock
     );
     let row = tx
-        .fetch_optional(sql, |query| query.bind(scope.clone()))
+        .fetch_optional(sql, |query| query.bind(scope.to_owned()))
         .await?;
     let old = row
         .as_ref()
         .map(|row| Cursor::over(row).count())
         .transpose()?;
     let lo = old.unwrap_or(0);
-    let hi = lo + u64::from(want.size);
+    let hi = lo + u64::from(by);
     if hi > Number::MAX.get() {
         return Err(Error::invalid(
             "scope",
@@ -76,28 +112,22 @@ async fn reserve(tx: &mut Tx, want: &Reserve) -> Result<Block> {
     match old {
         None => {
             tx.run(insert("sequences", &["scope", "hi"], 1), |query| {
-                query.bind(scope.clone()).bind(stored)
+                query.bind(scope.to_owned()).bind(stored)
             })
             .await?
         }
         Some(_) => {
             let sql = "UPDATE sequences SET hi = ? WHERE scope = ?".to_owned();
-            tx.run(sql, |query| query.bind(stored).bind(scope.clone()))
+            tx.run(sql, |query| query.bind(stored).bind(scope.to_owned()))
                 .await?
         }
     };
-    if lo != 0 && want.expected_lo != Some(lo) {
-        let at = i64::try_from(lo).expect("lo is below hi");
-        mark_jump(tx, &scope, at).await?;
-    }
-    Ok(Block { lo, hi })
+    Ok((lo, hi))
 }
 
 async fn mark_jump(tx: &mut Tx, scope: &str, at: i64) -> Result<()> {
-    let sql = format!(
-        "SELECT at FROM number_jumps WHERE scope = ? AND at = ?{}",
-        tx.dialect().lock
-    );
+    // Whoever marks a jump holds the scope's sequence.
+    let sql = "SELECT at FROM number_jumps WHERE scope = ? AND at = ?".to_owned();
     if tx
         .fetch_optional(sql, |query| query.bind(scope.to_owned()).bind(at))
         .await?
@@ -136,10 +166,8 @@ async fn bind_chat(
     number: Number,
     fingerprint: Fingerprint,
 ) -> Result<Stored> {
-    let sql = format!(
-        "SELECT number, fingerprint FROM chat_keys WHERE uid = ? AND app_id = ?{}",
-        tx.dialect().lock
-    );
+    // A binding never changes, and two who bind at once clash.
+    let sql = "SELECT number, fingerprint FROM chat_keys WHERE uid = ? AND app_id = ?".to_owned();
     let bound = tx
         .fetch_optional(sql, |query| {
             query.bind(uid.as_bytes().to_vec()).bind(tenant.app().get())

@@ -2,7 +2,7 @@
 
 use super::decode::{Cursor, KIND_CHATS, LIVE, broken, counted_columns};
 use super::purge::{orphans_sql, purge, remove};
-use super::statement::{insert, marks};
+use super::statement::{any_of, insert, insert_chunks, marks, select_chunks};
 use super::writer::write_ledger;
 use super::{Query, SqlStore, Tx};
 use crate::error::Result;
@@ -12,6 +12,11 @@ use crate::rows::{Counted, LedgerEntry};
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
+
+/// Counts read and written together in a fold.
+const COUNTS: usize = 64;
+/// Ledger rows deleted by one statement.
+const DELETES: usize = 512;
 
 #[async_trait]
 impl Upkeep for SqlStore {
@@ -25,7 +30,7 @@ impl Upkeep for SqlStore {
         // Mostly there is nothing to do, and finding that out must not hold up writers.
         let join = self.backend.dialect.join_in_order;
         let orphans = self
-            .fetch_all(orphans_sql(join, ""), |query| query.bind(1_i64))
+            .fetch_all(orphans_sql(join), |query| query.bind(1_i64))
             .await?;
         let chats = self.deleted_chats_with_messages(limit).await?;
         if orphans.is_empty() && chats.is_empty() {
@@ -173,52 +178,91 @@ async fn fold(tx: &mut Tx, limit: u32) -> Result<u32> {
         let n: i64 = row.get()?;
         *sums.entry(counted(&mut row)?).or_default() += n;
     }
-    for (counted, sum) in sums {
-        add_to_count(tx, counted, sum).await?;
+    sums.retain(|_, sum| *sum != 0);
+    let sums: Vec<(Counted, i64)> = sums.into_iter().collect();
+    for chunk in sums.chunks(COUNTS) {
+        add_to_counts(tx, chunk).await?;
     }
-    for chunk in ids.chunks(512) {
-        let sql = format!(
-            "DELETE FROM count_ledger WHERE id IN ({})",
-            marks(chunk.len())
-        );
-        tx.run(sql, |query| {
-            chunk.iter().fold(query, |query, id| query.bind(*id))
-        })
-        .await?;
+    for chunk in ids.chunks(DELETES) {
+        // Full chunks are one statement, the rest is filled up like any list of keys.
+        let lists = match chunk.len() {
+            DELETES => vec![chunk.to_vec()],
+            _ => select_chunks(chunk.iter().copied()),
+        };
+        for ids in lists {
+            let sql = format!(
+                "DELETE FROM count_ledger WHERE id IN ({})",
+                marks(ids.len())
+            );
+            tx.run(sql, |query| {
+                ids.iter().fold(query, |query, id| query.bind(*id))
+            })
+            .await?;
+        }
     }
     Ok(u32::try_from(ids.len()).expect("at most `limit` rows were read"))
 }
 
-async fn add_to_count(tx: &mut Tx, counted: Counted, change: i64) -> Result<()> {
-    if change == 0 {
-        return Ok(());
-    }
+const COUNT_KEY: &str = "kind = ? AND app_id = ? AND chat_number = ?";
+
+fn bind_count_key(query: Query, counted: Counted) -> Query {
     let (kind, app, chat) = counted_columns(counted);
-    let key = |query: Query| query.bind(kind).bind(app).bind(chat);
-    let condition = "kind = ? AND app_id = ? AND chat_number = ?";
-    let sql = format!(
-        "SELECT n FROM counts WHERE {condition}{}",
-        tx.dialect().lock
-    );
-    let Some(row) = tx.fetch_optional(sql, key).await? else {
-        tx.run(
-            insert("counts", &["kind", "app_id", "chat_number", "n"], 1),
-            |query| key(query).bind(change),
-        )
-        .await?;
-        return Ok(());
-    };
-    let n: i64 = Cursor::over(&row).get::<i64>()? + change;
-    if n == 0 {
-        // No row means none: purging looks for deleted chats that still have one.
-        tx.run(format!("DELETE FROM counts WHERE {condition}"), key)
-            .await?;
-    } else {
-        tx.run(
-            format!("UPDATE counts SET n = ? WHERE {condition}"),
-            |query| key(query.bind(n)),
-        )
+    query.bind(kind).bind(app).bind(chat)
+}
+
+async fn add_to_counts(tx: &mut Tx, changes: &[(Counted, i64)]) -> Result<()> {
+    let mut counts = counts(tx, changes).await?;
+    let mut new = Vec::new();
+    for (key, change) in changes {
+        let Some(old) = counts.remove(key) else {
+            new.push((*key, *change));
+            continue;
+        };
+        if old + change == 0 {
+            // No row means none: purging looks for deleted chats that still have one.
+            let sql = format!("DELETE FROM counts WHERE {COUNT_KEY}");
+            tx.run(sql, |query| bind_count_key(query, *key)).await?;
+        } else {
+            let sql = format!("UPDATE counts SET n = ? WHERE {COUNT_KEY}");
+            tx.run(sql, |query| bind_count_key(query.bind(old + change), *key))
+                .await?;
+        }
+    }
+    for chunk in insert_chunks(&new, |_| 32) {
+        let sql = insert(
+            "counts",
+            &["kind", "app_id", "chat_number", "n"],
+            chunk.len(),
+        );
+        tx.run(sql, |query| {
+            chunk.iter().fold(query, |query, (key, n)| {
+                bind_count_key(query, *key).bind(*n)
+            })
+        })
         .await?;
     }
     Ok(())
+}
+
+/// What is stored of these counts, locked.
+async fn counts(tx: &mut Tx, changes: &[(Counted, i64)]) -> Result<BTreeMap<Counted, i64>> {
+    let mut counts = BTreeMap::new();
+    for keys in select_chunks(changes.iter().map(|(key, _)| *key)) {
+        let sql = format!(
+            "SELECT n, kind, app_id, chat_number FROM counts{} WHERE {}{}",
+            tx.dialect().by_key,
+            any_of(COUNT_KEY, keys.len()),
+            tx.dialect().lock
+        );
+        let bind = |query, key: &Counted| bind_count_key(query, *key);
+        for row in &tx
+            .fetch_all(sql, |query| keys.iter().fold(query, bind))
+            .await?
+        {
+            let mut row = Cursor::over(row);
+            let n: i64 = row.get()?;
+            counts.insert(counted(&mut row)?, n);
+        }
+    }
+    Ok(counts)
 }

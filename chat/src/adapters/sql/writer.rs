@@ -104,11 +104,11 @@ async fn read_aliases(
 ) -> Result<BTreeSet<MessageKey>> {
     let mut targets = BTreeSet::new();
     for chunk in select_chunks(keys.messages.iter().copied()) {
+        // An alias never changes, and whoever writes one holds the chat's row.
         let sql = format!(
-            "SELECT app_id, chat_number, number, target FROM number_aliases{} WHERE {}{}",
+            "SELECT app_id, chat_number, number, target FROM number_aliases{} WHERE {}",
             tx.dialect().by_key,
-            any_of(MESSAGE_KEY, chunk.len()),
-            tx.dialect().lock
+            any_of(MESSAGE_KEY, chunk.len())
         );
         let rows = tx
             .fetch_all(sql, |query| chunk.iter().fold(query, bind_message_key))

@@ -4,28 +4,10 @@
 
 use super::database::Database;
 use chat::adapters::sql::{Migrated, migrate};
-use chat::conformance::servers;
 use chat::error::Error;
 use std::collections::BTreeSet;
 
-macro_rules! on_both {
-    ($($test:ident),* $(,)?) => {
-        mod mysql {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::servers::MYSQL).await;
-            })*
-        }
-        mod mariadb {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::servers::MARIADB).await;
-            })*
-        }
-    };
-}
-
-on_both!(
+super::on_both!(
     a_new_schema_is_ready_and_migrating_again_changes_nothing,
     migrations_at_once_make_one_schema,
     a_migration_killed_after_any_statement_is_carried_out_again,
@@ -89,7 +71,7 @@ const MIGRATIONS: [(i64, &str); 2] = [
 ];
 
 async fn a_migration_killed_after_any_statement_is_carried_out_again(server: &str) {
-    let Some(whole) = Database::new(server).await else {
+    let Some(whole) = Database::own(server).await else {
         return;
     };
     let expected = whole.columns().await;
@@ -129,7 +111,7 @@ fn table_of(statement: &str) -> Option<String> {
 }
 
 async fn a_later_programs_schema_is_refused_and_left_alone(server: &str) {
-    let Some(database) = Database::new(server).await else {
+    let Some(database) = Database::own(server).await else {
         return;
     };
     database
@@ -150,7 +132,7 @@ async fn a_later_programs_schema_is_refused_and_left_alone(server: &str) {
 }
 
 async fn a_later_schema_that_still_serves_is_used(server: &str) {
-    let Some(database) = Database::new(server).await else {
+    let Some(database) = Database::own(server).await else {
         return;
     };
     database

@@ -1,4 +1,4 @@
-//! The promises of `Numbers`, over blocks of SQLite in several sizes.
+//! The promises of `Numbers`, over blocks of SQLite in several sizes, and over those of MySQL.
 
 use super::Shared;
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use chat::model::{AppId, Fingerprint, Number, Scope, TenantId, Uid};
 use chat::ports::{Block, Numbers, Remainder, Reserve, Sequences, Stored, Taken};
 use futures::future::join_all;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Long enough for a slow machine to ask again meanwhile.
@@ -45,11 +45,40 @@ macro_rules! promises {
 
 chat::promises_of_numbers!(promises);
 
-/// Blocks of SQLite, counted; the first reservation never ends if told so.
+mod blocks_of_mysql {
+    use super::*;
+    use crate::mysql::database::Database;
+    use chat::conformance::servers;
+
+    macro_rules! promises {
+        ($($promise:ident),* $(,)?) => {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let Some(shared) = Shared::new() else { return };
+                let Some(database) = Database::new(servers::MYSQL).await else { return };
+                let store = database.store();
+                let sequences = Arc::new(store.clone());
+                let server = shared.open();
+                let open = move || -> Arc<dyn Numbers> {
+                    let (server, sequences) = (server.clone(), sequences.clone());
+                    Arc::new(RedisNumbers::new(server, sequences, 7, PUBLISH_DEADLINE))
+                };
+                conformance::numbers::$promise(Box::new(open)).await;
+                store.close().await;
+            })*
+        };
+    }
+
+    chat::promises_of_numbers!(promises);
+}
+
+/// Blocks of SQLite, counted; the first reservation never ends if told so, and none is made while SQL is
+/// away.
 struct Counted {
     inner: SqlStore,
     reservations: AtomicUsize,
     first_hangs: bool,
+    away: AtomicBool,
 }
 
 impl Counted {
@@ -58,6 +87,7 @@ impl Counted {
             inner,
             reservations: AtomicUsize::new(0),
             first_hangs,
+            away: AtomicBool::new(false),
         })
     }
 }
@@ -65,6 +95,9 @@ impl Counted {
 #[async_trait]
 impl Sequences for Counted {
     async fn reserve(&self, wants: &[Reserve]) -> Result<Vec<Block>> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Error::unavailable("database", "it is away"));
+        }
         let earlier = self.reservations.fetch_add(wants.len(), Ordering::SeqCst);
         if earlier == 0 && self.first_hangs {
             self.inner.reserve(wants).await?;
@@ -163,5 +196,32 @@ async fn a_process_that_hangs_while_it_reserves_holds_others_up_for_a_second() {
     let other = RedisNumbers::new(shared.open(), Arc::new(store.clone()), 8, PUBLISH_DEADLINE);
     assert_eq!(take(&other, scope).await, 9);
     other.close().await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_sql_is_away_numbers_are_given_as_long_as_the_block_lasts() {
+    let Some(shared) = Shared::new() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_sqlite(&dir.path().join("chat.db"), None)
+        .await
+        .unwrap();
+    let sequences = Counted::new(store.clone(), false);
+    let numbers = RedisNumbers::new(shared.open(), sequences.clone(), 8, PUBLISH_DEADLINE);
+    let scope = Scope::Chats(AppId::from_random(rand::random()));
+    assert_eq!(take(&numbers, scope).await, 1);
+    sequences.away.store(true, Ordering::SeqCst);
+    for expected in 2..=8 {
+        assert_eq!(take(&numbers, scope).await, expected);
+    }
+    let refused = numbers.take(scope, None).await;
+    let away = matches!(refused, Err(Error::Unavailable { .. } | Error::Busy(_)));
+    assert!(away, "{refused:?}");
+    sequences.away.store(false, Ordering::SeqCst);
+    // Whoever failed to reserve holds the lease for the rest of its second.
+    assert_eq!(take(&numbers, scope).await, 9);
+    numbers.close().await.unwrap();
     store.close().await;
 }

@@ -13,12 +13,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct OwnRedis {
     dir: TempDir,
     port: u16,
+    arguments: &'static [&'static str],
     process: Option<Child>,
 }
 
 impl OwnRedis {
     /// `None`, said aloud, where tests have no servers.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_with(&[]).await
+    }
+
+    pub(crate) async fn start_with(arguments: &'static [&'static str]) -> Option<Self> {
         servers::address(servers::REDIS)?;
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = free.local_addr().expect("its address").port();
@@ -26,6 +31,7 @@ impl OwnRedis {
         let mut redis = Self {
             dir: tempfile::tempdir().expect("a directory"),
             port,
+            arguments,
             process: None,
         };
         redis.start_again().await;
@@ -39,6 +45,8 @@ impl OwnRedis {
             .arg("redis")
             .arg(self.dir.path())
             .arg(self.port.to_string())
+            .arg("--")
+            .args(self.arguments)
             .env("END_WITH_PARENT", "1")
             .stdout(Stdio::null())
             .spawn()

@@ -25,7 +25,7 @@ const NO_SUCH_TABLE: u16 = 1146;
 /// takes longer than a minute.
 pub async fn migrate(settings: &MysqlSettings) -> Result<Migrated> {
     let backend = open_mysql(settings)?.backend;
-    let options = options(&settings.endpoint)?;
+    let options = options(settings)?;
     let connect = tokio::time::timeout(CONNECT_WITHIN, AnyConnection::connect_with(&options));
     let no_answer = |_| backend.error(errors::late(CONNECT_WITHIN));
     let mut conn = connect
