@@ -12,6 +12,7 @@ mod bulk;
 mod compare;
 mod find;
 mod indices;
+mod names;
 mod schema;
 mod server;
 
@@ -23,7 +24,8 @@ use crate::ports::{
 };
 use alias::{Alias, Written};
 use async_trait::async_trait;
-use indices::{Indices, Names};
+use indices::Indices;
+use names::Names;
 use server::Server;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

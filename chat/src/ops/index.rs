@@ -69,7 +69,8 @@ pub struct Compared {
 }
 
 /// Compares store and index chat by chat and writes again whatever differs. A missing index is the same
-/// case. Says in the log how far it is.
+/// case. Says in the log how far it is. What the index knows of a row that the store does not know yet, as
+/// after going back to an older copy of the database, stays: then the index is to be built anew.
 pub async fn compare(across: &dyn AcrossTenants, search: &dyn Search) -> Result<Compared> {
     let mut said = Instant::now();
     let mut say = |compared: Compared| {

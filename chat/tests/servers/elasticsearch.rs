@@ -6,6 +6,7 @@ mod faults;
 mod index;
 mod proxy;
 mod rebuild;
+mod trust;
 
 use chat::conformance::{self, search::Opened};
 use index::TestIndex;

@@ -4,6 +4,7 @@
 //! called `<prefix>-messages-v1`, `-v2` and so on; a name is never used twice while its index is there. Every
 //! decision is taken on one look at all of them, and the server lets only one of several makers have a name.
 
+use super::names::Names;
 use super::schema;
 use super::server::{Body, PATIENCE, Server};
 use crate::error::{Error, Result};
@@ -18,48 +19,6 @@ use std::sync::Arc;
 const TRIES: usize = 5;
 /// How long an index is kept that is out of use.
 const KEPT_MS: i64 = 24 * 3_600_000;
-
-#[derive(Clone)]
-pub(super) struct Names {
-    base: String,
-}
-
-impl Names {
-    /// `None` for a prefix that Elasticsearch would not take.
-    pub(super) fn new(prefix: &str) -> Option<Self> {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-        let valid = prefix.len() <= 40
-            && prefix.starts_with(|c: char| c.is_ascii_lowercase())
-            && prefix.chars().all(fits);
-        valid.then(|| Self {
-            base: format!("{prefix}-messages"),
-        })
-    }
-
-    pub(super) fn in_use(&self) -> String {
-        self.base.clone()
-    }
-
-    pub(super) fn next(&self) -> String {
-        format!("{}-next", self.base)
-    }
-
-    fn index(&self, generation: u64) -> String {
-        format!("{}-v{generation}", self.base)
-    }
-
-    fn all(&self) -> String {
-        format!("{}-v*", self.base)
-    }
-
-    fn generation(&self, index: &str) -> Option<u64> {
-        index
-            .strip_prefix(&self.base)?
-            .strip_prefix("-v")?
-            .parse()
-            .ok()
-    }
-}
 
 pub(super) struct Indices {
     server: Arc<Server>,
@@ -279,30 +238,4 @@ fn holder(overview: &Overview, alias: &str) -> Option<u64> {
         .iter()
         .filter(|(_, index)| index.aliases.contains_key(alias));
     holders.next_back().map(|(generation, _)| *generation)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_tell_their_generation_and_only_ours_do() {
-        let names = Names::new("chat-1").unwrap();
-        assert_eq!(names.generation(&names.index(12)), Some(12));
-        for foreign in [
-            "chat-1-messages",
-            "chat-1-messages-vx",
-            "chat-messages-v1",
-            "chat-1-messages-v1-old",
-        ] {
-            assert_eq!(names.generation(foreign), None, "{foreign}");
-        }
-    }
-
-    #[test]
-    fn a_prefix_that_no_index_can_have_is_refused() {
-        for prefix in ["", "-chat", "Chat", "chat*", "chät", "a,b", &"x".repeat(41)] {
-            assert!(Names::new(prefix).is_none(), "{prefix}");
-        }
-    }
 }
