@@ -31,28 +31,28 @@ pub async fn pass(
         after = Some(last.scope);
         let mut seen = Vec::new();
         for watermark in &scopes {
-            match watermark.seen {
-                Some((seen, at)) if now.get() - at.get() >= GRACE_MS => {
-                    if subscriber.at_rest_since(at).await? {
-                        explain(&mut explanations, watermark, seen, false, now).await?;
+            let explained = match watermark.seen {
+                None => watermark.explained,
+                Some((seen, at)) => {
+                    let over = now.get() - at.get() >= GRACE_MS;
+                    if !over || !subscriber.at_rest_since(at).await? {
+                        continue;
                     }
+                    explain(&mut explanations, watermark, seen, false, now).await?;
+                    seen
                 }
-                Some(_) => {}
-                None => {
-                    let given = numbers
-                        .last_given(watermark.scope)
-                        .await?
-                        .min(watermark.high);
-                    if given > watermark.explained {
-                        seen.push((watermark.scope, given));
-                    }
-                }
+            };
+            let given = numbers.last_given(watermark.scope).await?;
+            let given = given.min(watermark.high);
+            if given > explained {
+                seen.push((watermark.scope, given));
             }
         }
+        // An explanation forgets what was seen before.
+        explanations.write().await?;
         if !seen.is_empty() {
             ledger.mark_seen(&seen, now).await?;
         }
-        explanations.write().await?;
     }
     ledger.trim().await?;
     Ok(explanations.numbers)
