@@ -6,11 +6,15 @@ SHELL := bash
 
 # release, or dev for a faster build.
 PROFILE ?= release
+# What a soak takes, besides its judgement.
+MINUTES ?= 2
+# chat-api and chat-worker are built only with these.
+CLUSTER := api/cluster,worker/cluster
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run test check bench demo stack-up stack-down fmt lint no-drivers licences
+.PHONY: help run run-stack test soak check bench demo stack-up stack-down fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -20,8 +24,14 @@ help: ## list the targets
 run: ## build and start the chat on 127.0.0.1:8080, data in ./data (PROFILE=dev builds faster)
 	@cargo run --locked --profile $(PROFILE) -p standalone --bin chat-standalone
 
-test: ## run every test; needs no server
-	cargo test --locked --workspace
+run-stack: ## the same as a cluster on real servers, which it starts if needed; make stack-down ends those
+	@PROFILE=$(PROFILE) tests/services/run
+
+test: ## run every test, on servers it starts and ends (servers that are up stay up)
+	tests/services/with cargo test --locked --workspace --features $(CLUSTER)
+
+soak: ## load and random kills on a cluster for MINUTES=2, then a judgement of everything
+	tests/services/with tests/soak.sh $(MINUTES)
 
 check: fmt lint no-drivers ## format, lints, and what the programs may link
 
@@ -29,7 +39,7 @@ fmt: ## is everything formatted?
 	cargo fmt --all --check
 
 lint: ## clippy with warnings denied, and the library without any driver
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets --features $(CLUSTER) -- -D warnings
 	cargo check --locked -p chat --no-default-features
 
 # The tree is read first, so that a failing cargo is not taken for an empty tree.
@@ -50,8 +60,8 @@ bench: ## measure throughput, latency and memory against baselines; minutes
 	cargo build --locked --release -p standalone -p bench
 	$${CARGO_TARGET_DIR:-target}/release/bench
 
-demo: ## import real text found on this machine and search it
-	PROFILE=$(PROFILE) tests/demo/run.sh
+demo: ## import real text found on this machine and search it; STACK=1 on a cluster
+	PROFILE=$(PROFILE) STACK=$(STACK) tests/demo/run.sh
 
 stack-up: ## start MySQL, MariaDB, Redis, RabbitMQ and Elasticsearch; addresses in target/stack.env
 	@tests/services/up

@@ -6,6 +6,7 @@
 #   REPO     git repository to take instead of the changelogs
 #   WORDS    what to search for
 #   DATA     where the data go (a new directory below the system's temporary one)
+#   STACK    1: a cluster on real servers, as `make run-stack` starts it, instead of one process
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -44,8 +45,13 @@ words=${WORDS:-${words:-fix}}
 
 step "A server"
 # Port 0: the system chooses free ones, and the log says which.
-CHAT_LISTEN=127.0.0.1:0 CHAT_ADMIN_LISTEN=127.0.0.1:0 CHAT_DATA_DIR=$DATA/data CHAT_LOG=warn \
-  "$bin/chat-standalone" > "$log" 2>&1 &
+export CHAT_LISTEN=127.0.0.1:0 CHAT_ADMIN_LISTEN=127.0.0.1:0 CHAT_LOG=warn
+if [ -n "${STACK:-}" ]; then
+  # The log says where it listens, and no more.
+  NAME=demo-$$ PROFILE=$profile CHAT_LOG=warn,chat_api=info tests/services/run > "$log" 2>&1 &
+else
+  CHAT_DATA_DIR=$DATA/data "$bin/chat-standalone" > "$log" 2>&1 &
+fi
 server=$!
 stop() {
   if kill -TERM "$server" 2> /dev/null; then
@@ -53,13 +59,13 @@ stop() {
   fi
 }
 trap stop EXIT
-for _ in $(seq 300); do
-  url=$(grep -om1 'http://[^/]*' "$log" || true)
+for _ in $(seq 3000); do
+  url=$(sed -n 's/^  API *\(http:\/\/[^/]*\).*/\1/p' "$log")
   [ -n "$url" ] && break
   kill -0 "$server" 2> /dev/null || { cat "$log" >&2; exit 1; }
   sleep 0.1
 done
-[ -n "$url" ] || { echo "the server did not start within 30 s:" >&2; cat "$log" >&2; exit 1; }
+[ -n "$url" ] || { echo "the server did not start within 5 minutes:" >&2; cat "$log" >&2; exit 1; }
 export CHATCTL_URL=$url
 echo "$url, process $server"
 CHATCTL_TOKEN=$(chatctl app create demo | awk '$1 == "token" { print $2 }')
@@ -99,7 +105,12 @@ chatctl app show
 step "The end"
 stop
 trap - EXIT
-echo "The data stay in $DATA: $(du -sh "$DATA/data" | cut -f1)."
-echo "Look at them again with:"
-echo "  CHAT_DATA_DIR=$DATA/data make run"
+if [ -n "${STACK:-}" ]; then
+  echo "The data stay on the servers until make stack-down. Look at them again with:"
+  echo "  NAME=demo-$$ make run-stack"
+else
+  echo "The data stay in $DATA: $(du -sh "$DATA/data" | cut -f1)."
+  echo "Look at them again with:"
+  echo "  CHAT_DATA_DIR=$DATA/data make run"
+fi
 echo "  CHATCTL_TOKEN=$CHATCTL_TOKEN $bin/chatctl search WORDS"

@@ -11,6 +11,7 @@ use e2e::metrics::at_rest;
 use e2e::queues::LAG;
 use e2e::seed::Seed;
 use rand::RngExt;
+use rand::rngs::SmallRng;
 use std::time::{Duration, Instant};
 
 const TWO_OF_EACH: Processes = Processes {
@@ -36,28 +37,17 @@ async fn kills_of_any_process_under_load_break_no_promise() {
         return;
     };
     let mut dice = seed.dice(u64::from(CLIENTS));
-    let members = run.cluster.members(&EVERY_ROLE);
     let started = Instant::now();
-    for kill in 1..=KILLS {
-        run.writers.accepted(kill * CREATES / (KILLS + 1)).await;
-        let first = dice.random_range(0..members.len());
-        run.cluster.kill(members[first]);
-        // Sometimes another one, so that nobody does this work.
-        let other = (first + dice.random_range(1..members.len())) % members.len();
-        let both = dice.random_bool(0.4);
-        if both {
-            run.cluster.kill(members[other]);
-        }
-        run.tell();
-        run.cluster.start_again(members[first]).await;
-        if both {
-            run.cluster.start_again(members[other]).await;
-        }
-        run.tell();
+    let mut kills = 0;
+    while kills < KILLS {
+        run.writers
+            .accepted((kills + 1) * CREATES / (KILLS + 1))
+            .await;
+        kills += run.kill_somebody(&mut dice).await;
     }
     let (cluster, client, history) = run.finish().await;
     println!(
-        "{KILLS} kills in {:?}: {}",
+        "{kills} kills in {:?}: {}",
         started.elapsed(),
         summary(&history)
     );
@@ -103,8 +93,18 @@ async fn a_rolling_restart_fails_no_request_and_delivers_nothing_twice() {
     for (scope, said) in &said.scopes {
         assert_eq!(said.gaps, [], "{scope}");
     }
-    // It has rested for longer than the broker's figures are late.
-    assert_eq!(client.redelivered().await, Some(0));
+    // The broker's own figure also counts what was on its way when a worker said that it takes no more: that
+    // goes back to the queue unseen (https://github.com/rabbitmq/rabbitmq-server/issues/3729).
+    let mut received = cluster.received();
+    let all = received.len();
+    received.sort_unstable();
+    received.dedup();
+    assert_eq!(
+        received.len(),
+        all,
+        "{seed:?}: something was handed out twice"
+    );
+    assert!(all as u64 > CREATES, "{all} commands were seen");
     cluster.stop().await;
 }
 
@@ -136,29 +136,55 @@ async fn a_killed_worker_has_its_deliveries_delivered_again() {
 }
 
 /// A cluster with clients on it.
-struct Run {
-    cluster: Cluster,
+pub(crate) struct Run {
+    pub(crate) cluster: Cluster,
     client: Client,
-    writers: Writers,
+    pub(crate) writers: Writers,
 }
 
 impl Run {
     /// None without servers.
-    async fn start(database: Database, seed: Seed, creates: u64) -> Option<Self> {
+    pub(crate) async fn start(database: Database, seed: Seed, creates: u64) -> Option<Self> {
         // Each wasted number is asked for in the end.
         let settings = [("CHAT_NUMBER_BLOCK", "64")];
         let cluster = Cluster::start_with(database, TWO_OF_EACH, &settings).await?;
+        Some(Self::on(cluster, seed, creates).await)
+    }
+
+    /// On a cluster that runs, with applications of its own.
+    pub(crate) async fn on(cluster: Cluster, seed: Seed, creates: u64) -> Self {
         let client = Client::new(&cluster.place()).await;
         let size = Size {
             applications: 2,
             chats_each: 5,
             creates,
         };
-        Some(Self {
+        Self {
             writers: Writers::start(&client, seed, size).await,
             cluster,
             client,
-        })
+        }
+    }
+
+    /// `kill -9` of any process, sometimes of two, and a start; returns how many were killed.
+    pub(crate) async fn kill_somebody(&mut self, dice: &mut SmallRng) -> u64 {
+        let members = self.cluster.members(&EVERY_ROLE);
+        let first = dice.random_range(0..members.len());
+        let mut killed = vec![members[first]];
+        // Perhaps the only other one that does this work.
+        if dice.random_bool(0.4) {
+            let other = first + dice.random_range(1..members.len());
+            killed.push(members[other % members.len()]);
+        }
+        for member in &killed {
+            self.cluster.kill(*member);
+        }
+        self.tell();
+        for member in &killed {
+            self.cluster.start_again(*member).await;
+            self.tell();
+        }
+        killed.len() as u64
     }
 
     /// Where the system answers now.
@@ -175,15 +201,21 @@ impl Run {
         self.writers.tell(up.then(|| self.client.at(place)));
     }
 
-    async fn finish(self) -> (Cluster, Client, Vec<Op>) {
+    /// Waits for the clients to be done.
+    pub(crate) async fn finish(self) -> (Cluster, Client, Vec<Op>) {
         let history = self.writers.finish().await;
         let client = self.client.at(&self.cluster.place());
         (self.cluster, client, history)
     }
 }
 
-/// Panics when any promise was broken.
-async fn judged(cluster: &Cluster, client: &Client, history: &[Op], seed: Seed) -> Ending {
+/// Comes to rest; panics when any promise was broken.
+pub(crate) async fn judged(
+    cluster: &Cluster,
+    client: &Client,
+    history: &[Op],
+    seed: Seed,
+) -> Ending {
     at_rest(client, SOON).await;
     cluster.explain_numbers().await;
     let said = judge(client, history, seed).await;

@@ -9,5 +9,6 @@ mod kill;
 mod naughty;
 mod readme;
 mod restart;
+mod soak;
 mod tenants;
 mod under_load;

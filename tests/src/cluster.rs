@@ -70,7 +70,10 @@ impl Cluster {
             .chain([
                 ("CHAT_ADMIN_LISTEN", "127.0.0.1:0"),
                 // A line for each request would be most of what a test under load writes to the disk.
-                ("CHAT_LOG", "info,chat::access=off"),
+                (
+                    "CHAT_LOG",
+                    "info,chat::access=off,chat::adapters::rabbitmq::lane=debug",
+                ),
                 ("CHAT_LOG_FORMAT", "json"),
             ])
             .collect();
@@ -187,6 +190,19 @@ impl Cluster {
                 "{waiting} scopes still wait for their explanation"
             );
         }
+    }
+
+    /// What the workers were handed, by the ids that the broker has for it.
+    pub fn received(&self) -> Vec<String> {
+        let logs = self.members.iter().map(|member| member.process().log());
+        let logs: String = logs.collect();
+        let lines = logs
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        lines
+            .filter(|line| line["message"] == "received")
+            .map(|line| line["message_id"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// A task of `chat-worker` that ends by itself; what it printed. Panics unless it succeeds.

@@ -10,7 +10,7 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use reqwest::Method;
 use serde_json::json;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ pub struct Load {
     pub chats: Vec<Scope>,
     /// They stop when this many creates were accepted.
     target: u64,
+    ended: AtomicBool,
     accepted: AtomicU64,
     start: Instant,
     history: Mutex<Vec<Op>>,
@@ -34,6 +35,7 @@ impl Load {
         Self {
             chats: Vec::new(),
             target,
+            ended: AtomicBool::new(false),
             accepted: AtomicU64::new(0),
             start: Instant::now(),
             history: Mutex::default(),
@@ -46,7 +48,12 @@ impl Load {
     }
 
     pub fn is_over(&self) -> bool {
-        self.accepted() >= self.target
+        self.accepted() >= self.target || self.ended.load(Ordering::Relaxed)
+    }
+
+    /// The clients stop, each after what it is doing.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
     }
 
     /// What was written down up to now, in the order in which requests ended.

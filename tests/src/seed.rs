@@ -25,6 +25,11 @@ impl Seed {
         Self(seed)
     }
 
+    /// For another round of the same run.
+    pub fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+
     /// One stream of chance for each of several actors.
     pub fn dice(self, actor: u64) -> SmallRng {
         SmallRng::seed_from_u64(
