@@ -9,6 +9,7 @@ mod kill;
 mod naughty;
 mod readme;
 mod restart;
+mod restore;
 mod soak;
 mod tenants;
 mod under_load;

@@ -1,5 +1,6 @@
 //! The README's tour, executed as it is written; only the port is another one.
 
+use e2e::cluster::{Cluster, Database, Size};
 use e2e::program::Program;
 use serde_json::Value;
 use std::path::Path;
@@ -8,12 +9,36 @@ use tokio::task::spawn_blocking;
 
 const ADDRESS: &str = "127.0.0.1:8080";
 
+const PAUSE: &str = "sleep 3";
+
 #[tokio::test]
 async fn the_tour_of_the_readme_works_as_written() {
     let dir = tempfile::tempdir().unwrap();
     let program = Program::start(&dir.path().join("data")).await;
-    let address = program.place.address();
+    walk(program.place.address(), &tour()).await;
+    program.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tour_of_the_readme_works_on_a_cluster() {
+    let one_of_each = Size {
+        apis: 1,
+        workers: 1,
+    };
+    let Some(cluster) = Cluster::start(Database::Mysql, one_of_each).await else {
+        return;
+    };
+    // A machine that runs all tests at once is slower than a reader's.
     let tour = tour();
+    assert!(
+        tour.contains(PAUSE),
+        "the tour waits for the index: {PAUSE}"
+    );
+    walk(cluster.place().address(), &tour.replace(PAUSE, "sleep 10")).await;
+    cluster.stop().await;
+}
+
+async fn walk(address: &str, tour: &str) {
     assert!(tour.contains(ADDRESS), "the tour asks {ADDRESS}");
     let tour = tour.replace(ADDRESS, address);
     let calls = tour
@@ -22,6 +47,7 @@ async fn the_tour_of_the_readme_works_as_written() {
         .count();
     assert!(calls >= 5, "the tour has only {calls} calls of curl");
 
+    let dir = tempfile::tempdir().unwrap();
     let place = dir.path().to_owned();
     let ran = spawn_blocking(move || bash(&tour, &place)).await.unwrap();
     let said = String::from_utf8(ran.stdout).unwrap();
@@ -55,7 +81,6 @@ async fn the_tour_of_the_readme_works_as_written() {
         highlight.is_some_and(|html| html.contains("<em>invoice</em>")),
         "{last}"
     );
-    program.stop().await;
 }
 
 /// The code between the markers.

@@ -2,8 +2,8 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(realpath "$here/../..")
 # Not where cargo builds: that may be shared by checkouts, a stack is not.
-state=$checkout/target/stack
-env_file=$checkout/target/stack.env
+state=$(realpath -m "$checkout/target")/stack
+env_file=$(realpath -m "$checkout/target")/stack.env
 services=(mysql mariadb redis rabbitmq elasticsearch)
 
 say() { echo "stack: $*"; }

@@ -192,6 +192,21 @@ impl Cluster {
         }
     }
 
+    /// A copy of the database as it is now.
+    pub async fn copy_database(&self) {
+        self.namespace.copy_database().await;
+    }
+
+    /// Puts the copy in the database's place. Nothing may run.
+    pub async fn restore_database(&self) {
+        self.namespace.restore_database().await;
+    }
+
+    /// Deletes everything that Redis holds for this cluster.
+    pub async fn wipe_redis(&self) {
+        self.namespace.wipe_redis().await;
+    }
+
     /// What the workers were handed, by the ids that the broker has for it.
     pub fn received(&self) -> Vec<String> {
         let logs = self.members.iter().map(|member| member.process().log());

@@ -71,6 +71,21 @@ impl Namespace {
         let ended = self.servers.end_grace(&self.name).await;
         ended.unwrap_or_else(|error| panic!("cannot change {}: {error:#}", self.name))
     }
+
+    pub(super) async fn copy_database(&self) {
+        let copied = self.servers.copy_tables(&self.name).await;
+        copied.unwrap_or_else(|error| panic!("cannot copy {}: {error:#}", self.name));
+    }
+
+    pub(super) async fn restore_database(&self) {
+        let restored = self.servers.restore_tables(&self.name).await;
+        restored.unwrap_or_else(|error| panic!("cannot restore {}: {error:#}", self.name));
+    }
+
+    pub(super) async fn wipe_redis(&self) {
+        let wiped = self.servers.remove_keys(&self.name).await;
+        wiped.unwrap_or_else(|error| panic!("cannot wipe {}: {error:#}", self.name));
+    }
 }
 
 impl Drop for Namespace {

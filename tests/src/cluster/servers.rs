@@ -101,6 +101,41 @@ impl Servers {
         Ok(aged.rows_affected())
     }
 
+    /// A copy of every table beside it, in place of an earlier one.
+    pub(super) async fn copy_tables(&self, name: &str) -> Result<()> {
+        for table in self.tables(name).await? {
+            let (table, copy) = places(name, &table);
+            self.execute(&format!(
+                "DROP TABLE IF EXISTS {copy}; CREATE TABLE {copy} LIKE {table}; INSERT INTO {copy} SELECT * FROM {table}"
+            ))
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The tables as `copy_tables` found them.
+    pub(super) async fn restore_tables(&self, name: &str) -> Result<()> {
+        for table in self.tables(name).await? {
+            let (table, copy) = places(name, &table);
+            self.execute(&format!(
+                "DELETE FROM {table}; INSERT INTO {table} SELECT * FROM {copy}"
+            ))
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Without copies.
+    async fn tables(&self, name: &str) -> Result<Vec<String>> {
+        let mut database = MySqlConnection::connect(&self.database).await?;
+        let sql = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables \
+                   WHERE table_schema = ? AND table_name NOT LIKE 'copy\\_of\\_%'";
+        let tables = sqlx::query_scalar(sql).bind(database_of(name));
+        let tables = tables.fetch_all(&mut database).await?;
+        database.close().await?;
+        Ok(tables)
+    }
+
     async fn execute(&self, sql: &str) -> Result<()> {
         let mut database = MySqlConnection::connect(&self.database).await?;
         database
@@ -135,7 +170,7 @@ impl Servers {
         Ok(())
     }
 
-    async fn remove_keys(&self, name: &str) -> Result<()> {
+    pub(super) async fn remove_keys(&self, name: &str) -> Result<()> {
         let client = redis::Client::open(self.redis.as_str())?;
         let mut redis = client.get_multiplexed_async_connection().await?;
         let mut cursor = 0_u64;
@@ -184,4 +219,11 @@ pub(super) fn with_path(server: &str, path: &str) -> String {
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
     let authority = rest.split('/').next().unwrap_or_default();
     format!("{scheme}://{authority}/{path}{parameters}")
+}
+
+/// A table, and its copy.
+fn places(name: &str, table: &str) -> (String, String) {
+    let database = database_of(name);
+    let copy = format!("{database}.copy_of_{table}");
+    (format!("{database}.{table}"), copy)
 }
