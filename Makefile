@@ -8,8 +8,8 @@ SHELL := bash
 PROFILE ?= release
 # What a soak takes, besides its judgement.
 MINUTES ?= 2
-# chat-api and chat-worker are built only with these.
-CLUSTER := api/cluster,worker/cluster
+# chat-api and chat-worker are built only with these, and trace only with the last two.
+CLUSTER := api/cluster,worker/cluster,api/otlp,worker/otlp
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
@@ -43,11 +43,11 @@ lint: ## clippy with warnings denied, and the library without any driver
 	cargo check --locked -p chat --no-default-features
 
 # The tree is read first, so that a failing cargo is not taken for an empty tree.
-no-drivers: ## the library alone links no driver, chat-standalone none of the cluster's
+no-drivers: ## the library alone links no driver, chat-standalone none of the cluster's and no traces
 	@tree=$$(cargo tree --locked -p standalone -e normal --prefix none); \
-	! grep -E '^(lapin|redis|elasticsearch|sqlx-mysql) ' <<< "$$tree" || { echo "chat-standalone must not link these"; exit 1; }
+	! grep -E '^(lapin|redis|elasticsearch|sqlx-mysql|opentelemetry.*) ' <<< "$$tree" || { echo "chat-standalone must not link these"; exit 1; }
 	@tree=$$(cargo tree --locked -p chat --no-default-features -e normal --prefix none); \
-	! grep -E '^(sqlx|sqlx-.*|tantivy|lapin|redis|elasticsearch) ' <<< "$$tree" || { echo "chat without features must not link these"; exit 1; }
+	! grep -E '^(sqlx|sqlx-.*|tantivy|lapin|redis|elasticsearch|opentelemetry.*) ' <<< "$$tree" || { echo "chat without features must not link these"; exit 1; }
 
 licences: $(CARGO_DENY) ## licences, sources and duplicates of all dependencies
 	$(CARGO_DENY) --locked check bans licenses sources

@@ -6,7 +6,7 @@ minutes=${1:-2}
 summary=$(mktemp "${TMPDIR:-/tmp}/chatsystem-soak.XXXXXX")
 trap 'rm -f "$summary"' EXIT
 # As `make test` does it, so that nothing is built twice.
-SOAK_MINUTES=$minutes cargo test --locked --workspace --features api/cluster,worker/cluster --test it \
+SOAK_MINUTES=$minutes cargo test --locked --workspace --features api/cluster,worker/cluster,api/otlp,worker/otlp --test it \
     -- --ignored --nocapture soak | tee "$summary"
 commit=$(git rev-parse --short HEAD)
 git diff --quiet HEAD || commit+=' with changes'

@@ -5,7 +5,7 @@
 use chat::event::Origin;
 use chat::model::AppId;
 use chat::ops::limits::Verdict;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
@@ -33,10 +33,16 @@ pub(crate) struct Notes {
 }
 
 impl Context {
-    pub(crate) fn new(headers: &HeaderMap, client: IpAddr, random: [u8; 24]) -> Self {
+    /// `traced` is the request's own span, where it has one.
+    pub(crate) fn new(
+        headers: &HeaderMap,
+        client: IpAddr,
+        traced: Option<String>,
+        random: [u8; 24],
+    ) -> Self {
         Self {
             request_id: taken_request_id(headers).unwrap_or_else(|| hex(&random[..16])),
-            traceparent: continued(headers, random),
+            traceparent: traced.unwrap_or_else(|| continued(headers, random)),
             client,
             notes: Mutex::default(),
         }
@@ -66,18 +72,23 @@ fn taken_request_id(headers: &HeaderMap) -> Option<String> {
     (visible && (1..=128).contains(&text.len())).then(|| text.to_owned())
 }
 
-/// Continues a valid `traceparent` with a new span id, or starts a trace
+/// The span of the caller's that caused this request, if the header says so properly
 /// (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+pub(crate) fn caller(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(TRACEPARENT)?.to_str().ok()?;
+    trace_and_flags(text).is_some().then_some(text)
+}
+
+/// Continues a valid `traceparent` with a new span id, or starts a trace.
 fn continued(headers: &HeaderMap, random: [u8; 24]) -> String {
     let span = hex(&random[16..]);
-    match headers.get(TRACEPARENT).and_then(trace_and_flags) {
+    match caller(headers).and_then(trace_and_flags) {
         Some((trace, flags)) => format!("00-{trace}-{span}-{flags}"),
         None => format!("00-{}-{span}-00", hex(&random[..16])),
     }
 }
 
-fn trace_and_flags(header: &HeaderValue) -> Option<(&str, &str)> {
-    let text = header.to_str().ok()?;
+fn trace_and_flags(text: &str) -> Option<(&str, &str)> {
     let mut parts = text.split('-');
     let (version, trace, span, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -106,13 +117,15 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
     use std::net::Ipv4Addr;
 
     fn context(headers: &[(HeaderName, &str)]) -> Context {
         let headers = headers
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
-        Context::new(&headers.collect(), IpAddr::V4(Ipv4Addr::LOCALHOST), [7; 24])
+        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Context::new(&headers.collect(), client, None, [7; 24])
     }
 
     #[test]

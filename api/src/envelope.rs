@@ -4,7 +4,7 @@
 //! One function instead of a stack of layers: the order is readable, and it runs for each request.
 
 use crate::auth;
-use crate::context::{Context, Notes, REQUEST_ID, TRACEPARENT};
+use crate::context::{self, Context, Notes, REQUEST_ID, TRACEPARENT};
 use crate::error::Problem;
 use crate::kind::Kind;
 use crate::limits;
@@ -13,6 +13,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chat::model::AppId;
+use chat::traces;
 use futures::FutureExt;
 use http::{HeaderValue, Method, StatusCode, header};
 use std::net::{IpAddr, Ipv4Addr};
@@ -47,9 +48,12 @@ pub(crate) async fn answer(
         .get::<Peer>()
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
     let client = limits::client_address(peer, request.headers(), api.settings.trusted_proxies);
+    let caller = context::caller(request.headers());
+    let span = traces::request(method.as_str(), &template, caller);
     let context = Arc::new(Context::new(
         request.headers(),
         client,
+        span.traceparent(),
         chat::clock::random_bytes(),
     ));
     request.extensions_mut().insert(Arc::clone(&context));
@@ -72,8 +76,10 @@ pub(crate) async fn answer(
         status,
         duration_ms = elapsed.as_secs_f64() * 1_000.0,
         tenant = notes.tenant.map(AppId::get),
+        trace_id = span.trace_id(),
         "request answered"
     );
+    span.answered(status, notes.tenant);
     response
 }
 

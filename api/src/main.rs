@@ -50,6 +50,7 @@ async fn run(settings: &Api) -> Result<()> {
     let api = bind(settings.serving.listen, LISTEN).await?;
     let admin = bind(settings.process.admin_listen, ADMIN_LISTEN).await?;
     cli::warn_of_plaintext(&settings.servers);
+    cli::start_traces(Program::Api, &settings.servers, settings.otlp_sample)?;
     let cluster = open_cluster(
         &settings.servers,
         ClusterSettings {

@@ -18,9 +18,9 @@ pub use source::{Lookup, Problem, ReadFile, Wrong};
 pub use variables::{
     ADMIN_KEY, ADMIN_LISTEN, AUTH_MODE, CORS_ORIGINS, DATA_DIR, Default, ELASTICSEARCH_URL,
     EXPECTED_REPLICAS, FOLD_INTERVAL_MS, Group, KEY_PREFIX, LISTEN, LOG, LOG_FORMAT,
-    MAX_CONNECTIONS, MYSQL_URL, NUMBER_BLOCK, NUMBERING, PUBLIC_RATES, Program,
-    RABBITMQ_MANAGEMENT_URL, RABBITMQ_URL, RATE_LIMIT, REDIS_URL, TLS_CA_FILE, TLS_INSECURE,
-    TRUSTED_PROXIES, VARIABLES, Variable,
+    MAX_CONNECTIONS, MYSQL_URL, NUMBER_BLOCK, NUMBERING, OTLP_ENDPOINT, OTLP_SAMPLE, PUBLIC_RATES,
+    Program, RABBITMQ_MANAGEMENT_URL, RABBITMQ_URL, RATE_LIMIT, REDIS_URL, TLS_CA_FILE,
+    TLS_INSECURE, TRUSTED_PROXIES, VARIABLES, Variable,
 };
 
 use crate::ops::limits::Rates;
@@ -64,6 +64,8 @@ pub struct Api {
     pub serving: Serving,
     pub servers: Servers,
     pub expected_replicas: u32,
+    /// The part of the requests that is traced, 0 to 1, where their callers leave it to us.
+    pub otlp_sample: f64,
 }
 
 /// Of `chat-worker`.
@@ -155,12 +157,14 @@ impl Settings for Api {
             servers: servers::read(from),
             expected_replicas: from
                 .value(EXPECTED_REPLICAS, |text| parse::within(text, &(1..=1_000))),
+            otlp_sample: from.value(OTLP_SAMPLE, parse::part),
         }
     }
 
     fn value(&self, name: &str) -> String {
         match name {
             EXPECTED_REPLICAS => self.expected_replicas.to_string(),
+            OTLP_SAMPLE => self.otlp_sample.to_string(),
             _ => show::first([
                 self.process.value(name),
                 self.serving.value(name),

@@ -71,6 +71,28 @@ pub enum Error {
 }
 
 impl Error {
+    /// One word for it, for traces.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::NeverStored { .. } => "never_stored",
+            Self::Gone => "gone",
+            Self::NotYetStored => "not_yet_stored",
+            Self::Invalid { .. } => "invalid",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::InFlight { .. } => "in_flight",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::Conflict => "conflict",
+            Self::Busy(_) => "busy",
+            Self::Unroutable => "unroutable",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::Unavailable { .. } => "unavailable",
+            Self::SchemaTooNew { .. } => "schema_too_new",
+            Self::Internal(_) => "internal",
+        }
+    }
+
     pub fn internal(source: impl Into<Source>) -> Self {
         Self::Internal(source.into())
     }

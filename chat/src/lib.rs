@@ -19,3 +19,4 @@ pub mod ports;
 pub mod rows;
 pub mod shutdown;
 pub mod telemetry;
+pub mod traces;

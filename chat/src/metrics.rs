@@ -67,7 +67,7 @@ impl IndexEnd {
 
 /// One answered request. `route` is the template that matched, not the path that was sent.
 pub fn http_request(method: &str, route: &str, status: u16, seconds: f64) {
-    let method = known_method(method);
+    let method = known_method(method).unwrap_or("other");
     let mut digits = [0; 3];
     let status = status_text(status, &mut digits);
     METRICS
@@ -204,13 +204,10 @@ pub fn render() -> String {
         .expect("every family has a name and its samples have finite values")
 }
 
-/// A method is a word of the client: unknown ones share a label.
-fn known_method(method: &str) -> &'static str {
+/// A method is a word of the client: unknown ones are all alike.
+pub(crate) fn known_method(method: &str) -> Option<&'static str> {
     const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-    KNOWN
-        .into_iter()
-        .find(|known| *known == method)
-        .unwrap_or("other")
+    KNOWN.into_iter().find(|known| *known == method)
 }
 
 /// Without an allocation: this runs once a request.

@@ -6,8 +6,10 @@
 
 use anyhow::Context;
 use chat::config::{
-    Environment, Process, Program, Servers, Settings, TLS_INSECURE, Variable, Wrong, markdown, show,
+    Environment, OTLP_ENDPOINT, Process, Program, Servers, Settings, TLS_INSECURE, Variable, Wrong,
+    markdown, show,
 };
+use chat::traces;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -114,12 +116,13 @@ impl CommandLine {
     }
 }
 
-/// Runs a task on all cores.
+/// Runs a task on all cores, and exports what it traced.
 pub fn block_on<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(task);
+    runtime.block_on(traces::flush());
     // Dropping the runtime would wait for whatever still blocks a thread, however long that takes.
     runtime.shutdown_background();
     outcome
@@ -130,6 +133,21 @@ pub async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListe
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; {setting} names another address"))
+}
+
+/// Starts tracing where the settings name a collector: this part (0 to 1) of the requests whose callers leave
+/// it to us, and what follows from a traced request. Must be called in the task of `block_on`.
+pub fn start_traces(program: Program, servers: &Servers, sample: f64) -> anyhow::Result<()> {
+    match &servers.otlp {
+        None => Ok(()),
+        Some(_) if !traces::BUILT_IN => {
+            tracing::warn!(
+                "{OTLP_ENDPOINT} is set, and this program was built without traces (feature otlp)"
+            );
+            Ok(())
+        }
+        Some(collector) => traces::start(program.name(), collector, sample).context("cannot trace"),
+    }
 }
 
 /// Says which servers are reached without TLS.

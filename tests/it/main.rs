@@ -12,4 +12,5 @@ mod restart;
 mod restore;
 mod soak;
 mod tenants;
+mod traces;
 mod under_load;

@@ -6,6 +6,7 @@ mod member;
 mod namespace;
 mod servers;
 
+use crate::collector;
 use crate::eventually::eventually;
 use crate::place::Place;
 use crate::process::{Process, built};
@@ -56,10 +57,45 @@ impl Cluster {
         Some(cluster)
     }
 
+    /// Every request needs a key. APIs and all others export traces to these collectors, as their callers say.
+    pub async fn start_traced(
+        database: Database,
+        size: Size,
+        of_apis: &str,
+        of_others: &str,
+    ) -> Option<Self> {
+        let of_all = [
+            ("CHAT_OTLP_ENDPOINT", of_others),
+            ("OTEL_EXPORTER_OTLP_HEADERS", collector::KEY),
+            (
+                "CHAT_TLS_INSECURE",
+                "mysql,rabbitmq,redis,elasticsearch,otlp",
+            ),
+        ];
+        let of_apis = [
+            ("CHAT_OTLP_ENDPOINT", of_apis),
+            ("CHAT_OTLP_SAMPLE", "0"),
+            ("CHAT_AUTH_MODE", "keys"),
+            ("CHAT_ADMIN_KEY", ADMIN_KEY),
+        ];
+        let mut cluster = Self::start_as(database, size, &of_all, &of_apis).await?;
+        cluster.admin_key = Some(ADMIN_KEY.to_owned());
+        Some(cluster)
+    }
+
     /// `of_apis` are more settings of `chat-api`.
     pub async fn start_with(
         database: Database,
         size: Size,
+        of_apis: &[(&str, &str)],
+    ) -> Option<Self> {
+        Self::start_as(database, size, &[], of_apis).await
+    }
+
+    async fn start_as(
+        database: Database,
+        size: Size,
+        more_of_all: &[(&str, &str)],
         of_apis: &[(&str, &str)],
     ) -> Option<Self> {
         let namespace = Namespace::new(database).await?;
@@ -76,6 +112,7 @@ impl Cluster {
                 ),
                 ("CHAT_LOG_FORMAT", "json"),
             ])
+            .chain(more_of_all.iter().copied())
             .collect();
         let logs = tempfile::Builder::new().prefix("chatsystem-e2e.").tempdir();
         let mut cluster = Self {
@@ -137,6 +174,13 @@ impl Cluster {
         let members = self.members.iter().enumerate();
         let of_roles = members.filter(|(_, member)| roles.contains(&member.role));
         of_roles.map(|(number, _)| number).collect()
+    }
+
+    /// What the processes of this role that run have logged.
+    pub fn log(&self, role: Role) -> String {
+        let of_role = self.members.iter().filter(|member| member.role == role);
+        let running = of_role.filter(|member| member.runs());
+        running.map(|member| member.process().log()).collect()
     }
 
     /// `kill -9`; returns once the process is gone.

@@ -3,6 +3,7 @@
 pub mod checker;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod contract;
 pub mod ending;
 pub mod eventually;

@@ -13,6 +13,7 @@ use chat::ops::index;
 use chat::ops::persist::{self, Fate};
 use chat::ports::{BuryReason, Delivery};
 use chat::rows::Outcome;
+use chat::traces;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +73,8 @@ async fn carry_out(
     batch: Vec<Delivery>,
     backoff: &mut Backoff,
 ) -> Duration {
+    let envelopes = batch.iter().filter_map(|one| one.envelope.as_ref().ok());
+    let span = traces::batch(queue, batch.len(), envelopes.map(|one| &one.origin));
     // A queue may hold what another had no place for: the command says what is to be done.
     let (mut commands, mut to_store) = (Vec::new(), Vec::new());
     let mut to_index = Vec::new();
@@ -101,9 +104,15 @@ async fn carry_out(
             }
         }
     }
-    let not_stored = store_batch(work, queue, commands, to_store).await;
+    let origin = Origin {
+        request_id: None,
+        traceparent: span.traceparent(),
+    };
+    let not_stored = store_batch(work, queue, commands, to_store, origin).await;
     let not_indexed = index_batch(work, to_index).await;
-    match not_stored.or(not_indexed) {
+    let failure = not_stored.or(not_indexed);
+    span.ended(failure.as_ref());
+    match failure {
         None => backoff.succeeded(),
         Some(error) => {
             let pause = backoff.failed();
@@ -129,18 +138,20 @@ async fn bury(queue: Queue, delivery: Delivery, reason: BuryReason, detail: Stri
 
 // ------------------------------------------------------------------------------------------------ store
 
-/// Returns why deliveries had to be given back, if any.
+/// `origin` is this batch, as the cause of what follows from it. Returns why deliveries had to be given back,
+/// if any.
 async fn store_batch(
     work: &Work,
     queue: Queue,
     commands: Vec<Command>,
     batch: Vec<Delivery>,
+    origin: Origin,
 ) -> Option<Error> {
     if batch.is_empty() {
         return None;
     }
     let (fates, rows) = persist::store(&*work.writer, queue, &commands).await;
-    let indexed = publish_rows(work, rows).await;
+    let indexed = publish_rows(work, rows, origin).await;
     let mut failure = None;
     for (delivery, fate) in batch.into_iter().zip(fates) {
         match (fate, &indexed) {
@@ -169,7 +180,7 @@ async fn store_batch(
     failure
 }
 
-async fn publish_rows(work: &Work, rows: Vec<MessageKey>) -> Result<(), Error> {
+async fn publish_rows(work: &Work, rows: Vec<MessageKey>, origin: Origin) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -177,7 +188,7 @@ async fn publish_rows(work: &Work, rows: Vec<MessageKey>) -> Result<(), Error> {
     let envelope = Envelope {
         version: VERSION,
         command,
-        origin: Origin::default(),
+        origin,
     };
     work.publisher.slot().await?.publish(envelope).await
 }

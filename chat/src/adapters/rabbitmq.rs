@@ -31,6 +31,7 @@ use crate::error::{Error, Result};
 use crate::event::{Envelope, Queue};
 use crate::model::Millis;
 use crate::ports::{Deliveries, Publisher, Slot, Subscriber};
+use crate::traces;
 use async_trait::async_trait;
 use confirms::Decision;
 use connection::{Dial, Link};
@@ -265,11 +266,17 @@ struct RoomForOne {
 
 #[async_trait]
 impl Slot for RoomForOne {
-    async fn publish(self: Box<Self>, envelope: Envelope) -> Result<()> {
+    async fn publish(self: Box<Self>, mut envelope: Envelope) -> Result<()> {
         let Self { inner, room, by } = *self;
+        let span = traces::publish(envelope.command.queue(), &envelope.origin);
+        if let Some(traceparent) = span.traceparent() {
+            envelope.origin.traceparent = Some(traceparent);
+        }
         let message = message::command(topology::COMMANDS, &envelope);
         let outcome = inner.channels.publish(room, message, by).await;
-        inner.told(outcome)
+        let told = inner.told(outcome);
+        span.ended(told.as_ref().err());
+        told
     }
 }
 

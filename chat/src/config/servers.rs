@@ -15,6 +15,8 @@ pub struct Servers {
     /// There where `numbering` needs it.
     pub redis: Option<Endpoint>,
     pub elasticsearch: Endpoint,
+    /// Where traces go; `None`: there are none.
+    pub otlp: Option<Endpoint>,
     /// What keys in Redis and the names of indexes start with.
     pub key_prefix: String,
     pub numbering: Numbering,
@@ -39,13 +41,15 @@ enum Server {
     Rabbitmq,
     Redis,
     Elasticsearch,
+    Otlp,
 }
 
-const SERVERS: [(&str, Server); 4] = [
+const SERVERS: [(&str, Server); 5] = [
     ("mysql", Server::Mysql),
     ("rabbitmq", Server::Rabbitmq),
     ("redis", Server::Redis),
     ("elasticsearch", Server::Elasticsearch),
+    ("otlp", Server::Otlp),
 ];
 
 impl Server {
@@ -112,6 +116,7 @@ pub(super) fn read(from: &mut Source<'_>) -> Servers {
         },
     );
     let elasticsearch = endpoint(v::ELASTICSEARCH_URL, Server::Elasticsearch, https);
+    let otlp = endpoint(v::OTLP_ENDPOINT, Server::Otlp, https);
     let numbering = from.value(v::NUMBERING, |text| parse::word(text, &NUMBERINGS));
     if numbering == Numbering::Redis {
         required(from, v::REDIS_URL, redis.as_ref());
@@ -122,6 +127,7 @@ pub(super) fn read(from: &mut Source<'_>) -> Servers {
         rabbitmq_management,
         redis,
         elasticsearch: required(from, v::ELASTICSEARCH_URL, elasticsearch.as_ref()),
+        otlp,
         key_prefix: from.value(v::KEY_PREFIX, key_prefix),
         numbering,
         ca_file,
@@ -211,6 +217,7 @@ impl Servers {
             v::RABBITMQ_MANAGEMENT_URL => optional(&self.rabbitmq_management),
             v::REDIS_URL => optional(&self.redis),
             v::ELASTICSEARCH_URL => masked(&self.elasticsearch),
+            v::OTLP_ENDPOINT => optional(&self.otlp),
             v::TLS_CA_FILE => self.ca_file.clone().unwrap_or_default(),
             v::TLS_INSECURE => self.without_tls().join(","),
             v::KEY_PREFIX => self.key_prefix.clone(),

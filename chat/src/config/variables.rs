@@ -70,16 +70,18 @@ pub enum Group {
     Access,
     Limits,
     Log,
+    Traces,
 }
 
 impl Group {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Addresses,
         Self::Servers,
         Self::Data,
         Self::Access,
         Self::Limits,
         Self::Log,
+        Self::Traces,
     ];
 
     pub fn title(self) -> &'static str {
@@ -90,6 +92,7 @@ impl Group {
             Self::Access => "Access",
             Self::Limits => "Limits",
             Self::Log => "Log",
+            Self::Traces => "Traces",
         }
     }
 }
@@ -117,6 +120,8 @@ pub const RATE_LIMIT: &str = "CHAT_RATE_LIMIT";
 pub const MAX_CONNECTIONS: &str = "CHAT_MAX_CONNECTIONS";
 pub const LOG: &str = "CHAT_LOG";
 pub const LOG_FORMAT: &str = "CHAT_LOG_FORMAT";
+pub const OTLP_ENDPOINT: &str = "CHAT_OTLP_ENDPOINT";
+pub const OTLP_SAMPLE: &str = "CHAT_OTLP_SAMPLE";
 
 /// The rates outside loopback, where strangers may knock.
 pub const PUBLIC_RATES: &str = "general=100/s,create=50/s";
@@ -209,7 +214,7 @@ pub const VARIABLES: &[Variable] = &[
         group: Group::Servers,
         default: Default::Unset,
         example: "mysql,redis",
-        help: "Servers that may be reached without TLS, so that passwords and messages can be read on the way: mysql, rabbitmq, redis, elasticsearch, separated by commas. Unset: none.",
+        help: "Servers that may be reached without TLS, so that passwords and messages can be read on the way: mysql, rabbitmq, redis, elasticsearch, otlp, separated by commas. Unset: none.",
         secret: false,
         programs: CLUSTER,
     },
@@ -352,6 +357,26 @@ pub const VARIABLES: &[Variable] = &[
         help: "human or json, one line for each event on standard error.",
         secret: false,
         programs: EVERYWHERE,
+    },
+    Variable {
+        name: OTLP_ENDPOINT,
+        flag: "otlp-endpoint-file",
+        group: Group::Traces,
+        default: Default::Unset,
+        example: "https://collector:4318",
+        help: "The OpenTelemetry collector that takes traces, by OTLP over HTTP with protobuf; /v1/traces is added. Unset: no traces. For programs that were built with them.",
+        secret: true,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: OTLP_SAMPLE,
+        flag: "otlp-sample",
+        group: Group::Traces,
+        default: Default::Value("0.01"),
+        example: "0.1",
+        help: "Which part of the requests is traced, 0 to 1, where the caller's traceparent does not say whether it is.",
+        secret: false,
+        programs: API,
     },
 ];
 

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-pub(super) const HOW_TO_BUILD: &str = "-p api -p worker --features api/cluster,worker/cluster";
+pub(super) const HOW_TO_BUILD: &str =
+    "-p api -p worker --features api/cluster,worker/cluster,api/otlp,worker/otlp";
 /// On a busy machine, with all servers there.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);

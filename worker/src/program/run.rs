@@ -4,7 +4,7 @@ use crate::args::Role;
 use anyhow::{Context, Result};
 use api::ServeLimits;
 use chat::backends::Cluster;
-use chat::config::{ADMIN_LISTEN, Worker};
+use chat::config::{ADMIN_LISTEN, Program, Worker};
 use chat::event::Queue;
 use chat::ops::reindex;
 use chat::shutdown;
@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_secs(5);
 pub(crate) async fn run(settings: &Worker, role: Role) -> Result<()> {
     let stop = shutdown::on_signal().context("cannot wait for signals")?;
     let admin = cli::bind(settings.process.admin_listen, ADMIN_LISTEN).await?;
+    // A worker never begins a trace: its batches are traced where a request was.
+    cli::start_traces(Program::Worker, &settings.servers, 1.0)?;
     let cluster = crate::cluster(settings)?;
     tracing::info!(role = role.name, admin = %admin.local_addr()?, "consuming");
     let indexes = role.queues.contains(&Queue::Indexing);

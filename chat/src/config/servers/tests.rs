@@ -58,6 +58,7 @@ fn plaintext_needs_an_explicit_word_for_each_server() {
             "http://search:9200",
             "elasticsearch",
         ),
+        ("CHAT_OTLP_ENDPOINT", "http://collector:4318", "otlp"),
     ] {
         let refused = problem(&[(name, url)]);
         assert_eq!(refused.variable, name);
@@ -134,7 +135,7 @@ fn other_words_are_refused() {
         (
             "CHAT_TLS_INSECURE",
             "yes",
-            "\"yes\" is not one of: mysql, rabbitmq, redis, elasticsearch",
+            "\"yes\" is not one of: mysql, rabbitmq, redis, elasticsearch, otlp",
         ),
         (
             "CHAT_NUMBERING",
