@@ -47,10 +47,11 @@ async fn walk(address: &str, tour: &str) {
         .count();
     assert!(calls >= 5, "the tour has only {calls} calls of curl");
 
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a directory can be made");
     let place = dir.path().to_owned();
-    let ran = spawn_blocking(move || bash(&tour, &place)).await.unwrap();
-    let said = String::from_utf8(ran.stdout).unwrap();
+    let ran = spawn_blocking(move || bash(&tour, &place)).await;
+    let ran = ran.expect("bash does not panic");
+    let said = String::from_utf8(ran.stdout).expect("answers are text");
     let complaints = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{}\n{said}\n{complaints}", ran.status);
     let answers: Vec<Value> = serde_json::Deserializer::from_str(&said)
