@@ -1,6 +1,7 @@
 //! The whole system over HTTP, as programs of their own.
 
 mod cluster;
+mod commands;
 mod connections;
 mod contract;
 mod docs;

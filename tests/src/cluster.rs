@@ -266,10 +266,22 @@ impl Cluster {
 
     /// A task of `chat-worker` that ends by itself; what it printed. Panics unless it succeeds.
     pub async fn run(&self, arguments: &[&str]) -> String {
+        let (code, said, log) = self.exit_code_of(arguments, &[]).await;
+        assert_eq!(code, Some(0), "{arguments:?}: {said}\n{log}");
+        said
+    }
+
+    /// Such a task with other settings; its exit code, what it printed, and what it and those before it logged.
+    pub async fn exit_code_of(
+        &self,
+        arguments: &[&str],
+        other: &[(&str, &str)],
+    ) -> (Option<i32>, String, String) {
         let mut command = Command::new(built("chat-worker", member::HOW_TO_BUILD));
         command
             .env_clear()
             .envs(self.settings.iter().cloned())
+            .envs(other.iter().copied())
             .args(arguments);
         let log = self.log_dir().join(format!("{}.log", arguments[0]));
         let (mut process, stdout) = Process::spawn(command, &log);
@@ -279,12 +291,17 @@ impl Cluster {
             .expect("reading does not panic")
             .unwrap_or_default();
         let (status, _) = process.ended(STOP_DEADLINE).await;
-        assert!(
-            status.success(),
-            "{arguments:?}: {status}\n{said}\n{}",
-            process.log()
-        );
-        said
+        (status.code(), said, process.log())
+    }
+
+    /// Changes the database behind everybody's back.
+    pub async fn change_database(&self, sql: &str) {
+        self.namespace.change_database(sql).await;
+    }
+
+    /// Publishes bytes that no program sends, to a queue by its name.
+    pub async fn publish(&self, queue: &str, body: &str) {
+        self.namespace.publish(queue, body).await;
     }
 
     /// Ends everything with SIGTERM: who accepts first, who stores last.

@@ -72,6 +72,16 @@ impl Namespace {
         ended.unwrap_or_else(|error| panic!("cannot change {}: {error:#}", self.name))
     }
 
+    pub(super) async fn change_database(&self, sql: &str) {
+        let changed = self.servers.change(&self.name, sql).await;
+        changed.unwrap_or_else(|error| panic!("cannot change {}: {error:#}", self.name));
+    }
+
+    pub(super) async fn publish(&self, queue: &str, body: &str) {
+        let published = self.servers.publish(&self.name, queue, body).await;
+        published.unwrap_or_else(|error| panic!("cannot publish to {queue}: {error:#}"));
+    }
+
     pub(super) async fn copy_database(&self) {
         let copied = self.servers.copy_tables(&self.name).await;
         copied.unwrap_or_else(|error| panic!("cannot copy {}: {error:#}", self.name));

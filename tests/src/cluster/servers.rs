@@ -101,6 +101,33 @@ impl Servers {
         Ok(aged.rows_affected())
     }
 
+    /// In the database of this name.
+    pub(super) async fn change(&self, name: &str, sql: &str) -> Result<()> {
+        let address = with_path(&self.database, &database_of(name));
+        let mut database = MySqlConnection::connect(&address).await?;
+        database
+            .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)))
+            .await?;
+        Ok(database.close().await?)
+    }
+
+    pub(super) async fn publish(&self, name: &str, queue: &str, body: &str) -> Result<()> {
+        let publish = format!(
+            "{}/api/exchanges/{name}/amq.default/publish",
+            self.management.trim_end_matches('/')
+        );
+        let message = json!({
+            "properties": { "delivery_mode": 2 },
+            "routing_key": queue,
+            "payload": body,
+            "payload_encoding": "string",
+        });
+        let published = http()?.post(publish).json(&message).send().await?;
+        let published: Value = published.error_for_status()?.json().await?;
+        anyhow::ensure!(published["routed"] == true, "there is no queue {queue}");
+        Ok(())
+    }
+
     /// A copy of every table beside it, in place of an earlier one.
     pub(super) async fn copy_tables(&self, name: &str) -> Result<()> {
         for table in self.tables(name).await? {

@@ -25,20 +25,30 @@ pub(crate) async fn carry_out(cluster: &Cluster, asked: DeadLetters) -> Result<(
         }
         DeadLetters::Show { id } => match queue.dead_letter(&id).await? {
             Some(letter) => format!("{:#}\n", whole(&letter)),
-            None => bail!(
-                "there is no dead letter {id}; `chat-worker dlq ls` lists those that are there"
-            ),
+            None => bail!("{}", nobody(&id)),
         },
         DeadLetters::Redrive { id } => {
-            let sent = queue.redrive(&which(id)).await?;
+            let sent = queue.redrive(&which(id.clone())).await?;
+            if let (0, Some(id)) = (sent, id) {
+                bail!(
+                    "there is no dead letter {id} that a worker could read; `chat-worker dlq ls` lists all, `dlq drop` removes one"
+                );
+            }
             format!("{sent} dead letters were sent to their queues again\n")
         }
         DeadLetters::Drop { id } => {
-            let dropped = queue.drop_dead_letters(&which(id)).await?;
+            let dropped = queue.drop_dead_letters(&which(id.clone())).await?;
+            if let (0, Some(id)) = (dropped, id) {
+                bail!("{}", nobody(&id));
+            }
             format!("{dropped} dead letters were removed\n")
         }
     };
     cli::print(&text)
+}
+
+fn nobody(id: &str) -> String {
+    format!("there is no dead letter {id}; `chat-worker dlq ls` lists those that are there")
 }
 
 fn which(id: Option<String>) -> Which {
