@@ -26,10 +26,8 @@ mod window;
 mod writer;
 
 #[cfg(feature = "cluster")]
-pub use mysql::{MysqlSettings, after_restore, migrate, open_mysql};
+pub use mysql::{Migrated, MysqlSettings, after_restore, migrate, open_mysql};
 pub use numbers::SqlNumbers;
-#[cfg(feature = "cluster")]
-pub use schema::Migrated;
 #[cfg(feature = "embedded")]
 pub use sqlite::{backup, open_sqlite};
 

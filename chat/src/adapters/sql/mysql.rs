@@ -7,7 +7,7 @@
 mod errors;
 mod migrate;
 
-pub use migrate::{after_restore, migrate};
+pub use migrate::{Migrated, after_restore, migrate};
 
 use super::dialect::Dialect;
 use super::{Backend, CONNECT_WITHIN, SqlStore};

@@ -11,15 +11,6 @@ use crate::error::{Error, Result};
 /// The last migration this program knows, and needs.
 pub(super) const SCHEMA: i64 = 2;
 
-/// What a migration did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Migrated {
-    /// The schema's version before; 0: there was none.
-    pub before: i64,
-    /// Its version now.
-    pub after: i64,
-}
-
 impl SqlStore {
     /// Ok when the schema is there and serves this program. `Unavailable`: it is missing or too old.
     /// `SchemaTooNew`: it does not serve this program any more.

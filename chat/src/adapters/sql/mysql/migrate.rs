@@ -6,7 +6,7 @@
 
 use super::super::decode::Cursor;
 use super::super::restore::raise_every_sequence;
-use super::super::schema::{Migrated, SCHEMA};
+use super::super::schema::SCHEMA;
 use super::{CONNECT_WITHIN, MYSQL, MysqlSettings, errors, open_mysql, options};
 use crate::error::{Error, Result};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -19,6 +19,15 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/mysql");
 const LOCK: &str = "SELECT GET_LOCK(CONCAT('chat.migrate.', LEFT(SHA2(DATABASE(), 256), 40)), 60)";
 
 const NO_SUCH_TABLE: u16 = 1146;
+
+/// What a migration did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// The schema's version before; 0: there was none.
+    pub before: i64,
+    /// Its version now.
+    pub after: i64,
+}
 
 /// Brings the tables up to date; does nothing when they are. Safe in any number of processes at once, and
 /// after one that was killed. `SchemaTooNew`: a later program's, left alone. `Busy`: another migration
