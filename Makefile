@@ -10,11 +10,13 @@ PROFILE ?= release
 MINUTES ?= 2
 # chat-api and chat-worker are built only with these, and trace only with the last two.
 CLUSTER := api/cluster,worker/cluster,api/otlp,worker/otlp
+# All code there is.
+EVERYTHING := $(CLUSTER),bench/stack
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run run-stack test soak check bench demo stack-up stack-down fmt lint no-drivers licences
+.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -28,7 +30,7 @@ run-stack: ## the same as a cluster on real servers, which it starts if needed; 
 	@PROFILE=$(PROFILE) tests/services/run
 
 test: ## run every test, on servers it starts and ends (servers that are up stay up)
-	tests/services/with cargo test --locked --workspace --features $(CLUSTER)
+	tests/services/with cargo test --locked --workspace --features $(EVERYTHING)
 
 soak: ## load and random kills on a cluster for MINUTES=2, then a judgement of everything
 	tests/services/with tests/soak.sh $(MINUTES)
@@ -39,7 +41,7 @@ fmt: ## is everything formatted?
 	cargo fmt --all --check
 
 lint: ## clippy with warnings denied, also of what chat-standalone links, and the library without any driver
-	cargo clippy --locked --workspace --all-targets --features $(CLUSTER) -- -D warnings
+	cargo clippy --locked --workspace --all-targets --features $(EVERYTHING) -- -D warnings
 	cargo clippy --locked -p chat -p standalone -- -D warnings
 	cargo check --locked -p chat --no-default-features
 
@@ -60,6 +62,16 @@ $(CARGO_DENY):
 bench: ## measure throughput, latency and memory against baselines; minutes
 	cargo build --locked --release -p standalone -p bench
 	$${CARGO_TARGET_DIR:-target}/release/bench
+
+# Which parts, and how large; see `target/release/bench help stack`.
+ONLY ?=
+MESSAGES ?= 200000
+ROWS ?= 1000000
+
+bench-stack: ## the same for a cluster on real servers; ONLY=accept,drain MESSAGES=1000000 ROWS=10000000
+	cargo build --locked --release -p api -p worker --features $(CLUSTER)
+	cargo build --locked --release -p bench --features bench/stack
+	tests/services/with $${CARGO_TARGET_DIR:-target}/release/bench stack --messages $(MESSAGES) --rows $(ROWS) $(if $(ONLY),--only $(ONLY))
 
 demo: ## import real text found on this machine and search it; STACK=1 on a cluster
 	PROFILE=$(PROFILE) STACK=$(STACK) tests/demo/run.sh

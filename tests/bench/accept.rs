@@ -1,13 +1,13 @@
 //! Accepting messages over HTTP, and what stands beside it: a bare handler.
 
 use crate::Size;
-use crate::bare::BareHandler;
-use crate::connection::post;
-use crate::load::{Load, Measured, Until, run};
+use crate::application::{ADMIN_KEY, Application};
+use crate::baseline::Baseline;
+use crate::load::{Measured, Until};
 use crate::machine;
 use crate::results::Results;
 use crate::server::Settings;
-use crate::subject::{ADMIN_KEY, Subject};
+use crate::subject::Subject;
 use crate::text::Author;
 use anyhow::Result;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(crate) const VARIANTS: [(&str, Settings<'static>); 3] = [
 
 /// One round of everything, each on fresh data.
 pub(crate) async fn round(dir: &Path, size: &Size, results: &mut Results) -> Result<()> {
-    let bare = BareHandler::start()?;
+    let bare = Baseline::start("bare-handler", [])?;
     for connections in CONNECTIONS {
         measure_bare(&bare, connections, size, results).await?;
         let name = format!("accept {connections}");
@@ -58,7 +58,7 @@ async fn measure(
 ) -> Result<()> {
     let data = tempfile::tempdir_in(dir)?;
     let mut subject = Subject::start(&data.path().join("chat"), settings, CHATS).await?;
-    let requests = subject.creates(REQUESTS, &mut Author::new(1));
+    let requests = subject.application.creates(REQUESTS, &mut Author::new(1));
     let before = subject.cpu_seconds()?;
     let measured = subject
         .create_all(connections, &requests, size.timed())
@@ -69,33 +69,23 @@ async fn measure(
 }
 
 async fn measure_bare(
-    bare: &BareHandler,
+    bare: &Baseline,
     connections: usize,
     size: &Size,
     results: &mut Results,
 ) -> Result<()> {
-    let mut author = Author::new(1);
-    let path = "/api/v1/applications/01jd8q0v6z3m5n7p9r1t3v5x7z/chats/1/messages";
-    let create = |_| {
-        let body = serde_json::json!({ "content": author.sentence() });
-        post(path, ADMIN_KEY, &body)
-    };
-    let requests: Vec<Vec<u8>> = (0..REQUESTS).map(create).collect();
+    let application = Application::nowhere(bare.address, 1);
+    let requests = application.creates(REQUESTS, &mut Author::new(1));
     let before = machine::cpu_seconds(bare.id())?;
-    let measured = run(Load {
-        address: bare.address,
-        connections,
-        requests: requests.into(),
-        status: 201,
-        until: size.timed(),
-    })
-    .await?;
+    let until = size.timed();
+    let measured = application.load(connections, &requests, 201, until).await?;
     let cpu = machine::cpu_seconds(bare.id())? - before;
     record(&format!("bare {connections}"), &measured, cpu, results);
     Ok(())
 }
 
-fn record(name: &str, measured: &Measured, cpu_seconds: f64, results: &mut Results) {
+/// Rate, latencies, and processor time of the server for an answer.
+pub(crate) fn record(name: &str, measured: &Measured, cpu_seconds: f64, results: &mut Results) {
     results.add(&format!("{name} rate"), "1/s", measured.rate);
     results.add(&format!("{name} p50"), "ms", measured.latency_ms(0.5));
     results.add(&format!("{name} p99"), "ms", measured.latency_ms(0.99));
@@ -104,7 +94,7 @@ fn record(name: &str, measured: &Measured, cpu_seconds: f64, results: &mut Resul
 }
 
 impl Size {
-    fn timed(&self) -> Until {
+    pub(crate) fn timed(&self) -> Until {
         Until::Time {
             warm_up: self.warm_up,
             measured: self.measured,

@@ -66,6 +66,14 @@ pub(crate) fn post(path: &str, key: &str, body: &serde_json::Value) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The request with one more line, ended by CR LF, in its head.
+#[cfg(feature = "stack")]
+pub(crate) fn with_header(request: &[u8], line: &str) -> Vec<u8> {
+    let first = request.iter().position(|byte| *byte == b'\n');
+    let (first, rest) = request.split_at(first.map_or(0, |end| end + 1));
+    [first, line.as_bytes(), rest].concat()
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     status: u16,

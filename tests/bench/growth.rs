@@ -5,9 +5,10 @@
 //! the rest in equal parts; lists, reads and inserts go to them.
 
 use crate::Size;
+use crate::application::Application;
 use crate::connection::get;
 use crate::footprint::start_times;
-use crate::load::{Requests, Until};
+use crate::load::{Measured, Requests, Until};
 use crate::machine::{megabytes_of, memory};
 use crate::results::Results;
 use crate::subject::Subject;
@@ -17,9 +18,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-const CONSTANT_CHAT: u64 = 1;
-const CONSTANT_MESSAGES: u64 = 1_000;
-const GROWING_CHATS: u64 = 10;
+pub(crate) const CONSTANT_CHAT: u64 = 1;
+pub(crate) const CONSTANT_MESSAGES: u64 = 1_000;
+pub(crate) const GROWING_CHATS: u64 = 10;
 /// Messages between two looks at the index, and how far it may be behind then: its set of waiting rows
 /// overflows at 100,000.
 const PORTION: u64 = 20_000;
@@ -28,8 +29,8 @@ const LAG: f64 = 50_000.0;
 pub(crate) async fn measure(dir: &Path, size: &Size, results: &mut Results) -> Result<()> {
     let small_dir = tempfile::tempdir_in(dir)?;
     let large_dir = tempfile::tempdir_in(dir)?;
-    let mut small = fill(small_dir.path(), size.small, results, "small").await?;
-    let mut large = fill(large_dir.path(), size.large, results, "large").await?;
+    let small = fill(small_dir.path(), size.small, results, "small").await?;
+    let large = fill(large_dir.path(), size.large, results, "large").await?;
     tokio::time::sleep(size.rest).await;
     for (name, subject) in [("small", &small), ("large", &large)] {
         let memory = memory(subject.server.id())?;
@@ -39,8 +40,14 @@ pub(crate) async fn measure(dir: &Path, size: &Size, results: &mut Results) -> R
     }
     for _ in 0..size.rounds {
         for question in QUESTIONS {
-            ask(&mut small, "small", size.small, question, size, results).await?;
-            ask(&mut large, "large", size.large, question, size, results).await?;
+            for (which, subject, messages) in
+                [("small", &small, size.small), ("large", &large, size.large)]
+            {
+                let asked = ask(&subject.application, messages, question, size.samples).await?;
+                let name = format!("{} {which}", question.name());
+                results.add(&format!("{name} p50"), "ms", asked.latency_ms(0.5));
+                results.add(&format!("{name} p99"), "ms", asked.latency_ms(0.99));
+            }
         }
     }
     small.server.stop().await?;
@@ -64,7 +71,8 @@ async fn fill(dir: &Path, messages: u64, results: &mut Results, name: &str) -> R
     let mut subject = Subject::start(&dir.join("chat"), &[], 1 + GROWING_CHATS).await?;
     let mut author = Author::new(3);
     let constant = requests(CONSTANT_MESSAGES, |_| {
-        subject.create(CONSTANT_CHAT, &mut author)
+        let application = &subject.application;
+        application.create_in(CONSTANT_CHAT, &mut author)
     });
     let count = Until::Count(constant.len());
     subject.create_all(64, &constant, count).await?;
@@ -74,7 +82,8 @@ async fn fill(dir: &Path, messages: u64, results: &mut Results, name: &str) -> R
     while left > 0 {
         let portion = left.min(PORTION);
         let creates = requests(portion, |place| {
-            subject.create(2 + place % GROWING_CHATS, &mut author)
+            let chat = 2 + place % GROWING_CHATS;
+            subject.application.create_in(chat, &mut author)
         });
         let count = Until::Count(creates.len());
         subject.create_all(256, &creates, count).await?;
@@ -84,7 +93,7 @@ async fn fill(dir: &Path, messages: u64, results: &mut Results, name: &str) -> R
     subject.indexed().await?;
     let rate = (messages - CONSTANT_MESSAGES) as f64 / begun.elapsed().as_secs_f64();
     results.add(&format!("fill {name} rate"), "1/s", rate);
-    let stored = subject.messages_count(2).await?;
+    let stored = subject.application.messages_count(2).await?;
     let expected = (messages - CONSTANT_MESSAGES) / GROWING_CHATS;
     ensure!(
         stored == expected,
@@ -126,53 +135,48 @@ impl Question {
     }
 }
 
-/// One client, one request at a time.
-async fn ask(
-    subject: &mut Subject,
-    which: &str,
+/// One client, one request at a time, of an application with so many messages.
+pub(crate) async fn ask(
+    application: &Application,
     messages: u64,
     question: Question,
-    size: &Size,
-    results: &mut Results,
-) -> Result<()> {
+    samples: u64,
+) -> Result<Measured> {
     let in_a_chat = (messages - CONSTANT_MESSAGES) / GROWING_CHATS;
     let mut author = Author::new(4);
-    let application = &subject.application;
     let count = match question {
-        Question::SearchApplication => size.samples / 10,
-        _ => size.samples,
+        Question::SearchApplication => samples / 10,
+        _ => samples,
     };
+    let path = &application.path;
     let asked = requests(count, |place| {
         let chat = 2 + place % GROWING_CHATS;
         match question {
             Question::List => {
                 let after = author.number(in_a_chat - 50);
                 get(&format!(
-                    "{application}/chats/{chat}/messages?limit=50&after={after}"
+                    "{path}/chats/{chat}/messages?limit=50&after={after}"
                 ))
             }
             Question::Read => {
                 let number = author.number(in_a_chat);
-                get(&format!("{application}/chats/{chat}/messages/{number}"))
+                get(&format!("{path}/chats/{chat}/messages/{number}"))
             }
-            Question::Insert => subject.create(chat, &mut author),
+            Question::Insert => application.create_in(chat, &mut author),
             Question::SearchChat => get(&format!(
-                "{application}/chats/{CONSTANT_CHAT}/messages/search?query={}",
+                "{path}/chats/{CONSTANT_CHAT}/messages/search?query={}",
                 author.search_word()
             )),
             Question::SearchApplication => get(&format!(
-                "{application}/messages/search?query={}",
+                "{path}/messages/search?query={}",
                 author.search_word()
             )),
         }
     });
-    let count = Until::Count(asked.len());
-    let measured = match question {
-        Question::Insert => subject.create_all(1, &asked, count).await?,
-        _ => subject.load(1, &asked, 200, count).await?,
+    let status = match question {
+        Question::Insert => 201,
+        _ => 200,
     };
-    let name = format!("{} {which}", question.name());
-    results.add(&format!("{name} p50"), "ms", measured.latency_ms(0.5));
-    results.add(&format!("{name} p99"), "ms", measured.latency_ms(0.99));
-    Ok(())
+    let count = Until::Count(asked.len());
+    application.load(1, &asked, status, count).await
 }

@@ -1,4 +1,5 @@
-//! A closed loop: so many connections, each sending its next request when the last one is answered.
+//! A closed loop: so many connections, each sending its next request when the last one is answered; or a
+//! steady stream, in which each request has its time.
 //!
 //! It runs on a thread of its own, and needs about a tenth of what the measured server does. Answers count
 //! for rate and latency when they arrive inside the measured time.
@@ -25,6 +26,28 @@ pub(crate) struct Load {
     /// The status of every answer.
     pub(crate) status: u16,
     pub(crate) until: Until,
+    pub(crate) pace: Pace,
+}
+
+/// When a connection sends its next request.
+#[derive(Clone, Copy)]
+pub(crate) enum Pace {
+    /// When the last one is answered.
+    Closed,
+    /// All connections together so many a second. Latency counts from when a request's time had come.
+    #[cfg(feature = "stack")]
+    Steady(f64),
+}
+
+impl Pace {
+    /// When this turn's request is to be sent; None: at once.
+    fn time_of(self, turn: usize, begun: Instant) -> Option<Instant> {
+        match self {
+            Self::Closed => None,
+            #[cfg(feature = "stack")]
+            Self::Steady(a_second) => Some(begun + Duration::from_secs_f64(turn as f64 / a_second)),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -79,6 +102,7 @@ async fn drive(load: Load) -> Result<Measured> {
         requests,
         status,
         until,
+        pace,
     } = load;
     let opening = (0..connections).map(|_| Connection::open(address));
     let opened = try_join_all(opening).await?;
@@ -96,8 +120,14 @@ async fn drive(load: Load) -> Result<Measured> {
         tokio::spawn(async move {
             let mut latencies = Vec::new();
             loop {
-                let sent = Instant::now();
                 let turn = turn.fetch_add(1, Ordering::Relaxed);
+                let sent = match pace.time_of(turn, begun) {
+                    None => Instant::now(),
+                    Some(time) => {
+                        tokio::time::sleep_until(time.into()).await;
+                        time
+                    }
+                };
                 if turn >= most || to.is_some_and(|to| sent >= to) {
                     return Ok::<_, anyhow::Error>(latencies);
                 }

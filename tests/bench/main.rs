@@ -1,11 +1,14 @@
-//! `make bench`: measures ChatSystem against baselines in the same run, and says which targets are met.
+//! `make bench`, and with the feature `stack` also `make bench-stack`: measures ChatSystem against baselines
+//! in the same run, and says which targets are met.
 //!
 //! Never a test: it fails when something does not work, not when something is slow. Everything runs on
 //! this machine, generator and server side by side, on data below `target/bench` that is removed in the
 //! end; rounds of subject and baseline take turns. Rate limits are off.
 
 mod accept;
+mod application;
 mod bare;
+mod baseline;
 mod connection;
 mod drain;
 mod footprint;
@@ -16,6 +19,8 @@ mod plain;
 mod report;
 mod results;
 mod server;
+#[cfg(feature = "stack")]
+mod stack;
 mod subject;
 mod text;
 
@@ -45,6 +50,13 @@ enum Part {
     /// The baseline's server, which the benchmark starts by itself.
     #[command(hide = true)]
     BareHandler,
+    /// A cluster on real servers instead of one process.
+    #[cfg(feature = "stack")]
+    Stack(stack::Asked),
+    /// The baseline of accepting on a cluster, which the benchmark starts by itself.
+    #[cfg(feature = "stack")]
+    #[command(hide = true)]
+    UnsafeAccept(stack::Unprotected),
 }
 
 /// How much is measured.
@@ -90,13 +102,22 @@ impl Size {
 #[tokio::main]
 async fn main() -> Result<()> {
     let Args { quick, part } = Args::parse();
-    if let Some(Part::BareHandler) = part {
-        return bare::serve().await;
+    match part {
+        None => unless_interrupted(measure(quick)).await,
+        Some(Part::BareHandler) => bare::serve().await,
+        #[cfg(feature = "stack")]
+        Some(Part::Stack(asked)) => unless_interrupted(stack::measure(asked)).await,
+        #[cfg(feature = "stack")]
+        Some(Part::UnsafeAccept(servers)) => servers.serve().await,
     }
+}
+
+/// Dropping what is under way ends every process and removes the data.
+async fn unless_interrupted(measuring: impl Future<Output = Result<()>>) -> Result<()> {
+    let stop = chat::shutdown::on_signal()?;
     tokio::select! {
-        measured = measure(quick) => measured,
-        // Dropping what was under way ends every process and removes the data.
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        measured = measuring => measured,
+        () = stop.cancelled() => anyhow::bail!("interrupted"),
     }
 }
 

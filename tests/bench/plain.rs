@@ -42,7 +42,7 @@ impl Plain {
         connection.execute(sqlx::raw_sql(TABLES)).await?;
         Ok(Self {
             connection,
-            statement: statement(ROWS_IN_A_STATEMENT),
+            statement: statement("messages", ROWS_IN_A_STATEMENT),
             number: 0,
             author: Author::new(0),
         })
@@ -82,7 +82,7 @@ impl Plain {
     async fn insert(&mut self, rows: &[Row]) -> Result<()> {
         let sql = match rows.len() {
             ROWS_IN_A_STATEMENT => self.statement.clone(),
-            fewer => statement(fewer),
+            fewer => statement("messages", fewer),
         };
         let mut query = sqlx::query(AssertSqlSafe(sql));
         let now = 1_763_700_000_000_i64;
@@ -111,10 +111,11 @@ impl Plain {
     }
 }
 
-fn statement(rows: usize) -> String {
+/// Inserts rows of messages.
+pub(crate) fn statement(table: &str, rows: usize) -> String {
     let marks = vec![format!("({})", vec!["?"; COLUMNS].join(",")); rows].join(",");
     format!(
-        "INSERT INTO messages (app_id, chat_number, number, uid, fingerprint, author, content, \
+        "INSERT INTO {table} (app_id, chat_number, number, uid, fingerprint, author, content, \
          content_rev, metadata, metadata_rev, reply_to, state, rev, created_at, accepted_at, \
          stored_at, updated_at) VALUES {marks}"
     )

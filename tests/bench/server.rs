@@ -70,8 +70,7 @@ impl Server {
 
     pub(crate) async fn metrics(&self) -> Result<Metrics> {
         let mut connection = Connection::open(self.admin).await?;
-        let text = connection.exchange(&get("/metrics"), 200).await?;
-        Ok(Metrics(String::from_utf8(text.to_vec())?))
+        Metrics::parse(connection.exchange(&get("/metrics"), 200).await?)
     }
 
     /// SIGTERM; fails unless it ends cleanly and in time.
@@ -123,6 +122,16 @@ fn addresses(banner: impl BufRead) -> Option<(SocketAddr, SocketAddr)> {
 pub(crate) struct Metrics(String);
 
 impl Metrics {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self> {
+        Ok(Self(String::from_utf8(text.to_vec())?))
+    }
+
+    /// As `sum`; 0 for one that is there only once something happened.
+    #[cfg(feature = "stack")]
+    pub(crate) fn sum_so_far(&self, name: &str) -> f64 {
+        self.sum(name).unwrap_or_default()
+    }
+
     /// Sum over all labels. Fails where there is no such metric: a renamed one must not pass as 0.
     pub(crate) fn sum(&self, name: &str) -> Result<f64> {
         let values = self.0.lines().filter_map(|line| {

@@ -183,6 +183,22 @@ impl Cluster {
         running.map(|member| member.process().log()).collect()
     }
 
+    /// What every program is told about the servers, and the name of the virtual host, with which keys and
+    /// indices start too.
+    pub fn settings(&self) -> (&[(String, String)], &str) {
+        (&self.settings, self.namespace.vhost())
+    }
+
+    /// Of a process that runs.
+    pub fn process_id(&self, member: usize) -> u32 {
+        self.members[member].process().id()
+    }
+
+    /// Changes a setting of one process, from its next start on.
+    pub fn set(&mut self, member: usize, name: &str, value: &str) {
+        self.members[member].set(name, value);
+    }
+
     /// `kill -9`; returns once the process is gone.
     pub fn kill(&mut self, member: usize) {
         self.members[member].kill();

@@ -1,6 +1,6 @@
 //! A program of this project as a process of its own: found, started, stopped, paused or killed.
 //!
-//! Programs are looked for beside the test (`target/<profile>`); `make test` builds them first.
+//! Programs are looked for beside the test or program that wants them (`target/<profile>`); `make test` builds them first.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,11 @@ impl Process {
         let stdout = child.stdout.take().expect("standard output is piped");
         let log = log.to_owned();
         (Self { child, log }, stdout)
+    }
+
+    /// Of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// `kill -9`; returns once the process is gone.
@@ -102,14 +107,14 @@ impl Drop for Process {
 
 /// A built program; `package` is what to build when it is missing.
 pub fn built(program: &str, package: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a process knows its program");
-    // target/<profile>/deps/<test>
-    let built = test.ancestors().nth(2).expect("a test lies in target");
-    let path = built.join(program);
-    assert!(
-        path.exists(),
-        "there is no {}: run `make test`, or first `cargo build {package}`",
-        path.display()
-    );
-    path
+    let this = std::env::current_exe().expect("a process knows its program");
+    // target/<profile>/deps/<test>, target/<profile>/<program>
+    let mut places = this.ancestors().skip(1).take(2);
+    let found = places.find_map(|dir| Some(dir.join(program)).filter(|path| path.exists()));
+    found.unwrap_or_else(|| {
+        panic!(
+            "there is no {program} beside {}: run `make test`, or first `cargo build {package}`",
+            this.display()
+        )
+    })
 }

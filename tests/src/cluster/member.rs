@@ -75,6 +75,11 @@ impl Member {
         }
     }
 
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        // The last one counts.
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
     pub(super) fn runs(&self) -> bool {
         self.process.is_some()
     }
