@@ -416,9 +416,12 @@ impl Drop for Delivery {
 pub trait Upkeep: Send + Sync {
     /// Folds up to `limit` ledger rows into the counts; returns how many. 0: nothing was open.
     async fn fold(&self, limit: u32) -> Result<u32>;
-    /// Blanks up to `limit` live rows under deleted parents and returns the keys of the messages among
-    /// them; empty: none was left.
-    async fn purge(&self, limit: u32, now: Millis) -> Result<Purged>;
+    /// Up to `limit` live messages under deleted chats, for `purge`. Whoever tells the index of them does so
+    /// before: afterwards nobody finds them.
+    async fn to_purge(&self, limit: u32) -> Result<Vec<MessageKey>>;
+    /// Blanks those of `messages` that are still live, which are under deleted chats, and live chats of deleted
+    /// applications, up to `limit` rows in all. Nothing was purged, and `to_purge` was empty: none was left.
+    async fn purge(&self, messages: &[MessageKey], limit: u32, now: Millis) -> Result<Purged>;
     /// Removes up to `limit` rows of applications deleted before `before`; their tombstones stay.
     async fn remove(&self, limit: u32, before: Millis) -> Result<u32>;
     /// Compares counts with the rows themselves, each in one snapshot, for up to `limit` counted things

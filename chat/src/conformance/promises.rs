@@ -77,6 +77,7 @@ macro_rules! promises_of_the_store {
             an_audit_finds_a_wrong_count_and_repair_mends_it,
             an_audit_in_pages_checks_everything_once,
             a_purge_blanks_what_is_left_under_a_deleted_chat,
+            the_index_is_told_the_same_before_a_purge_as_after_it,
             a_purge_finds_every_deleted_chat_however_few_it_may_do_at_once,
             a_message_that_comes_after_the_purge_is_found_by_the_next,
             a_purge_goes_down_from_a_deleted_application,

@@ -51,7 +51,8 @@ async fn plant(tenant: &Tenant, counted: Counted, change: i64) {
 }
 
 async fn purge(store: &Store, limit: u32) -> Purged {
-    again(|| store.upkeep.purge(limit, NOW.plus(7))).await
+    let messages = again(|| store.upkeep.to_purge(limit)).await;
+    again(|| store.upkeep.purge(&messages, limit, NOW.plus(7))).await
 }
 
 /// Purges until none is left; the keys of the messages.

@@ -40,14 +40,13 @@ pub async fn fold(upkeep: &dyn Upkeep) -> Result<u64> {
 pub async fn purge(upkeep: &dyn Upkeep, publisher: &dyn Publisher) -> Result<u64> {
     let mut total = 0;
     loop {
-        let purged = upkeep.purge(PURGE_ROWS, clock::now()).await?;
-        if purged.rows == 0 {
-            break;
-        }
-        total += u64::from(purged.rows);
-        if !purged.messages.is_empty() {
+        let messages = upkeep.to_purge(PURGE_ROWS).await?;
+        let asked = messages.len();
+        // The index first: their chat is deleted, so it removes them, and once they are blanked nobody finds
+        // them again to tell it.
+        if asked > 0 {
             let command = Command::IndexRows(IndexRows {
-                rows: purged.messages,
+                rows: messages.clone(),
             });
             let envelope = Envelope {
                 version: VERSION,
@@ -55,6 +54,11 @@ pub async fn purge(upkeep: &dyn Upkeep, publisher: &dyn Publisher) -> Result<u64
                 origin: Origin::default(),
             };
             publisher.slot().await?.publish(envelope).await?;
+        }
+        let purged = upkeep.purge(&messages, PURGE_ROWS, clock::now()).await?;
+        total += u64::from(purged.rows);
+        if asked == 0 && purged.rows == 0 {
+            break;
         }
     }
     loop {

@@ -6,7 +6,7 @@ use super::statement::{any_of, marks, select_chunks};
 use super::writer::{bind_message_key, write_ledger};
 use super::{Query, SqlStore, Tx};
 use crate::error::Result;
-use crate::model::{AppId, ChatKey, MessageKey, Millis};
+use crate::model::{AppId, ChatKey, MessageKey, Millis, Number};
 use crate::ports::Purged;
 use crate::rows::{Counted, LedgerEntry};
 use sqlx::any::AnyRow;
@@ -71,6 +71,18 @@ impl SqlStore {
         }
         Ok(chats)
     }
+
+    pub(super) async fn live_messages(&self, chat: ChatKey, limit: u32) -> Result<Vec<MessageKey>> {
+        let sql = format!(
+            "SELECT app_id, chat_number, number FROM messages \
+             WHERE app_id = ? AND chat_number = ? AND state = {LIVE} AND uid IS NOT NULL ORDER BY number LIMIT ?"
+        );
+        let bind = |query| bind_chat(chat)(query).bind(i64::from(limit));
+        let rows = self.fetch_all(sql, bind).await?;
+        rows.iter()
+            .map(|row| Cursor::over(row).message_key())
+            .collect()
+    }
 }
 
 /// Live chats of deleted applications. The order of the join is spelled out: of the live chats there
@@ -85,21 +97,22 @@ pub(super) fn orphans_sql(join: &str) -> String {
 /// Chats first: the chats of a deleted application become deleted chats, whose messages come next.
 pub(super) async fn purge(
     tx: &mut Tx,
-    chats: &BTreeSet<ChatKey>,
+    messages: &[MessageKey],
     limit: u32,
     now: Millis,
 ) -> Result<Purged> {
+    let mut chats: BTreeMap<ChatKey, Vec<Number>> = BTreeMap::new();
+    for message in messages.iter().take(limit as usize) {
+        chats.entry(message.chat).or_default().push(message.number);
+    }
+    let asked = u32::try_from(messages.len()).unwrap_or(limit);
     let mut purged = Purged {
-        rows: purge_chats(tx, limit, now).await?,
+        rows: purge_chats(tx, limit.saturating_sub(asked), now).await?,
         messages: Vec::new(),
     };
-    for chat in chats {
-        let left = limit.saturating_sub(purged.rows);
-        if left == 0 {
-            break;
-        }
-        let messages = purge_messages(tx, *chat, left, now).await?;
-        purged.rows += u32::try_from(messages.len()).expect("at most `limit` rows were read");
+    for (chat, numbers) in chats {
+        let messages = purge_messages(tx, chat, numbers, now).await?;
+        purged.rows += u32::try_from(messages.len()).expect("at most `limit` were asked for");
         purged.messages.extend(messages);
     }
     Ok(purged)
@@ -164,26 +177,28 @@ async fn purge_chats(tx: &mut Tx, limit: u32, now: Millis) -> Result<u32> {
 async fn purge_messages(
     tx: &mut Tx,
     chat: ChatKey,
-    limit: u32,
+    numbers: Vec<Number>,
     now: Millis,
 ) -> Result<Vec<MessageKey>> {
-    let sql = format!(
-        "SELECT app_id, chat_number, number FROM messages \
-         WHERE app_id = ? AND chat_number = ? AND state = {LIVE} AND uid IS NOT NULL ORDER BY number LIMIT ?{}",
-        tx.dialect().lock
-    );
-    let rows = tx
-        .fetch_all(sql, |query| {
-            query
-                .bind(chat.app.get())
-                .bind(chat.number.as_i64())
-                .bind(i64::from(limit))
-        })
-        .await?;
-    let keys = rows
-        .iter()
-        .map(|row| Cursor::over(row).message_key())
-        .collect::<Result<Vec<_>>>()?;
+    let mut keys = Vec::with_capacity(numbers.len());
+    for numbers in select_chunks(numbers) {
+        // Only now locked: somebody else may have purged them meanwhile.
+        let sql = format!(
+            "SELECT app_id, chat_number, number FROM messages WHERE app_id = ? AND chat_number = ? \
+             AND number IN ({}) AND state = {LIVE} AND uid IS NOT NULL{}",
+            marks(numbers.len()),
+            tx.dialect().lock
+        );
+        let rows = tx
+            .fetch_all(sql, |query| {
+                let bind = |query: Query, number: &Number| query.bind(number.as_i64());
+                numbers.iter().fold(bind_chat(chat)(query), bind)
+            })
+            .await?;
+        for row in &rows {
+            keys.push(Cursor::over(row).message_key()?);
+        }
+    }
     for numbers in select_chunks(keys.iter().map(|key| key.number)) {
         // The next rev, so that the index takes the removal for newer than what it has.
         let sql = format!(

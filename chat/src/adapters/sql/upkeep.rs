@@ -6,7 +6,7 @@ use super::statement::{any_of, insert, insert_chunks, marks, select_chunks};
 use super::writer::write_ledger;
 use super::{Query, SqlStore, Tx};
 use crate::error::Result;
-use crate::model::{AppId, ChatKey, Millis};
+use crate::model::{AppId, ChatKey, MessageKey, Millis};
 use crate::ports::{Audit, Drift, Purged, Upkeep};
 use crate::rows::{Counted, LedgerEntry};
 use async_trait::async_trait;
@@ -26,18 +26,29 @@ impl Upkeep for SqlStore {
         self.end_write(tx, outcome).await
     }
 
-    async fn purge(&self, limit: u32, now: Millis) -> Result<Purged> {
+    async fn to_purge(&self, limit: u32) -> Result<Vec<MessageKey>> {
+        let mut messages = Vec::new();
+        for chat in self.deleted_chats_with_messages(limit).await? {
+            let left = limit.saturating_sub(u32::try_from(messages.len()).unwrap_or(limit));
+            if left == 0 {
+                break;
+            }
+            messages.extend(self.live_messages(chat, left).await?);
+        }
+        Ok(messages)
+    }
+
+    async fn purge(&self, messages: &[MessageKey], limit: u32, now: Millis) -> Result<Purged> {
         // Mostly there is nothing to do, and finding that out must not hold up writers.
         let join = self.backend.dialect.join_in_order;
         let orphans = self
             .fetch_all(orphans_sql(join), |query| query.bind(1_i64))
             .await?;
-        let chats = self.deleted_chats_with_messages(limit).await?;
-        if orphans.is_empty() && chats.is_empty() {
+        if orphans.is_empty() && messages.is_empty() {
             return Ok(Purged::default());
         }
         let mut tx = self.begin_write().await?;
-        let outcome = purge(&mut tx, &chats, limit, now).await;
+        let outcome = purge(&mut tx, messages, limit, now).await;
         self.end_write(tx, outcome).await
     }
 

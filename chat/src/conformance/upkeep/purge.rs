@@ -42,6 +42,26 @@ pub async fn a_purge_blanks_what_is_left_under_a_deleted_chat(store: Store) {
     );
 }
 
+pub async fn the_index_is_told_the_same_before_a_purge_as_after_it(store: Store) {
+    let tenant = Tenant::with_chats(&store, 1).await;
+    tenant.say(1, 1..=3).await;
+    tenant.carry_out([delete_chat(tenant.chat(1), 2)]).await;
+    let keys: Vec<MessageKey> = (1..=3).map(|n| tenant.message(1, n)).collect();
+    let told = async || {
+        let writes = store.across.index_writes(&keys).await.expect("writes");
+        let mut told: Vec<_> = writes
+            .iter()
+            .map(|write| (*write.entry(), write.order()))
+            .collect();
+        told.sort_unstable_by_key(|(entry, _)| entry.key);
+        told
+    };
+    let before = told().await;
+    assert!(before.iter().all(|(_, order)| *order == (2, true)));
+    purge_all(&store, 10).await;
+    assert_eq!(told().await, before);
+}
+
 pub async fn a_purge_finds_every_deleted_chat_however_few_it_may_do_at_once(store: Store) {
     let tenant = Tenant::with_chats(&store, 9).await;
     for chat in 1..=9 {
