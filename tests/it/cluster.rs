@@ -188,7 +188,7 @@ impl Run {
     }
 
     /// Where the system answers now.
-    fn tell(&self) {
+    pub(crate) fn tell(&self) {
         self.tell_of(&self.cluster.place());
     }
 

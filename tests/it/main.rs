@@ -1,9 +1,11 @@
 //! The whole system over HTTP, as programs of their own.
 
+mod bad_day;
 mod cluster;
 mod commands;
 mod connections;
 mod contract;
+mod crash_points;
 mod docs;
 mod flow;
 mod kill;

@@ -38,8 +38,17 @@ pub(crate) struct Writers {
 
 impl Writers {
     pub(crate) async fn start(client: &Client, seed: Seed, size: Size) -> Self {
+        let load = Load::new(size.creates);
+        Self::start_with(load, client, seed, size).await
+    }
+
+    pub(crate) async fn start_with(
+        mut load: Load,
+        client: &Client,
+        seed: Seed,
+        size: Size,
+    ) -> Self {
         let (tell, up) = watch::channel(Some(client.clone()));
-        let mut load = Load::new(size.creates);
         load.prepare(client, size.applications, size.chats_each)
             .await;
         let load = Arc::new(load);
@@ -64,6 +73,11 @@ impl Writers {
     /// Tells everybody how to ask from now on; None: the system is down.
     pub(crate) fn tell(&self, client: Option<Client>) {
         self.tell.send_replace(client);
+    }
+
+    /// Returns once so many more creates were accepted.
+    pub(crate) async fn accepted_more(&self, creates: u64) {
+        self.accepted(self.load.accepted() + creates).await;
     }
 
     /// Waits for them to be done; what is left is what they wrote down.

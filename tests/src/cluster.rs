@@ -4,6 +4,7 @@
 
 mod member;
 mod namespace;
+mod own;
 mod servers;
 
 use crate::collector;
@@ -15,7 +16,9 @@ use crate::queues::Queues;
 use member::Member;
 pub use member::Role;
 use namespace::Namespace;
+pub use own::{OwnServers, Server};
 pub use servers::Database;
+pub(crate) use servers::http;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -99,6 +102,21 @@ impl Cluster {
         of_apis: &[(&str, &str)],
     ) -> Option<Self> {
         let namespace = Namespace::new(database).await?;
+        Some(Self::start_in(namespace, size, more_of_all, of_apis).await)
+    }
+
+    /// On servers that the test may kill.
+    pub async fn start_on(servers: &OwnServers, size: Size, of_apis: &[(&str, &str)]) -> Self {
+        let namespace = Namespace::on(servers.addresses()).await;
+        Self::start_in(namespace, size, &[], of_apis).await
+    }
+
+    async fn start_in(
+        namespace: Namespace,
+        size: Size,
+        more_of_all: &[(&str, &str)],
+        of_apis: &[(&str, &str)],
+    ) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let of_all = namespace.settings();
         let of_all = of_all.iter().map(|(name, value)| (*name, value.as_str()));
@@ -150,7 +168,19 @@ impl Cluster {
         for member in &mut cluster.members {
             member.ready().await;
         }
-        Some(cluster)
+        cluster
+    }
+
+    /// A setting that all its processes have, such as `CHAT_MYSQL_URL`.
+    pub fn setting(&self, name: &str) -> &str {
+        let mut settings = self.settings.iter();
+        let found = settings.find(|(setting, _)| setting == name);
+        found.map(|(_, value)| value.as_str()).expect("it is set")
+    }
+
+    /// From its next start on.
+    pub fn set(&mut self, member: usize, name: &str, value: &str) {
+        self.members[member].set(name, value);
     }
 
     /// Where it answers: every API that runs, and whatever else can be asked.
@@ -224,6 +254,11 @@ impl Cluster {
         self.members[member].stop(STOP_DEADLINE).await;
     }
 
+    /// SIGTERM, and no wait for what comes of it.
+    pub fn ask_to_stop(&self, member: usize) {
+        self.members[member].process().terminate();
+    }
+
     /// SIGSTOP: it keeps its connections and deliveries, and does nothing.
     pub fn pause(&self, member: usize) {
         self.members[member].process().pause();
@@ -238,13 +273,12 @@ impl Cluster {
     /// at rest.
     pub async fn explain_numbers(&self) {
         let deadline = Instant::now() + EXPLAINED_WITHIN;
-        loop {
-            // Each pass explains up to where the last one saw the numbers, and looks again.
+        let mut done = 0;
+        // A pass either notes how far a scope has come, or explains up to where an earlier one saw it.
+        while done < 2 {
             self.run(&["reconcile"]).await;
             let waiting = self.namespace.end_grace().await;
-            if waiting == 0 {
-                return;
-            }
+            done = if waiting == 0 { done + 1 } else { 0 };
             assert!(
                 Instant::now() < deadline,
                 "{waiting} scopes still wait for their explanation"
@@ -351,7 +385,7 @@ impl Drop for Cluster {
 
 /// Panics unless a process says within this time that it is ready.
 pub(crate) async fn until_ready(admin: &str, within: Duration) {
-    let http = servers::http().expect("plain HTTP needs nothing of the machine");
+    let http = http().expect("plain HTTP needs nothing of the machine");
     let ask = async || {
         let asked = http.get(format!("{admin}/readyz?verbose")).send().await;
         match asked {

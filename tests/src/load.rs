@@ -24,6 +24,8 @@ pub struct Load {
     pub chats: Vec<Scope>,
     /// They stop when this many creates were accepted.
     target: u64,
+    /// Of the requests, how many are given up while they are under way.
+    hang_ups: f64,
     ended: AtomicBool,
     accepted: AtomicU64,
     start: Instant,
@@ -35,11 +37,17 @@ impl Load {
         Self {
             chats: Vec::new(),
             target,
+            hang_ups: 0.0,
             ended: AtomicBool::new(false),
             accepted: AtomicU64::new(0),
             start: Instant::now(),
             history: Mutex::default(),
         }
+    }
+
+    /// Clients hang up in the middle of some requests: the fraction of them.
+    pub fn with_hang_ups(self, hang_ups: f64) -> Self {
+        Self { hang_ups, ..self }
     }
 
     /// How many creates were accepted up to now.
@@ -115,6 +123,11 @@ impl Load {
 /// How long a client waits to be told that what it cannot reach is down.
 const TOLD_BY: Duration = Duration::from_millis(50);
 const NO_PANIC: &str = "nothing panics while holding this lock";
+
+/// How long a client stays away that was told to come back later.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// Whoever hangs up does so before this: what a request takes on a busy machine.
+const HANGS_UP_WITHIN_US: u64 = 20_000;
 
 /// One client with a chance and a memory of its own.
 pub struct Writer {
@@ -274,18 +287,28 @@ impl Writer {
             .clone();
         let client = client.expect("this was waited for");
         let invoked_at = self.load.now();
-        let answer = request(&client, scope, number, &kind).try_send().await;
+        let asked = request(&client, scope, number, &kind).try_send();
+        let answer = match self.dice.random_bool(self.load.hang_ups) {
+            true => {
+                let patience = self.dice.random_range(0..HANGS_UP_WITHIN_US);
+                tokio::time::timeout(Duration::from_micros(patience), asked).await
+            }
+            false => Ok(asked.await),
+        };
         let outcome = match answer {
-            Ok(answer) => outcome_of(&kind, &answer),
-            Err(error) if error.is_connect() => {
+            Ok(Ok(answer)) => outcome_of(&kind, &answer),
+            Ok(Err(error)) if error.is_connect() => {
                 // It went down, and nobody has said so yet.
                 tokio::time::timeout(TOLD_BY, self.up.changed()).await.ok();
                 return None;
             }
-            Err(_) => Outcome::Unknown,
+            Ok(Err(_)) | Err(_) => Outcome::Unknown,
         };
         self.load
             .note(self.client, scope, kind, invoked_at, outcome.clone());
+        if matches!(outcome, Outcome::Fail { status: 409 | 503 }) {
+            tokio::time::sleep(BUSY_PAUSE).await;
+        }
         Some(outcome)
     }
 }

@@ -62,6 +62,29 @@ impl Queues {
         Some(figures.iter().map(redelivered).sum())
     }
 
+    /// All there are.
+    pub async fn names(&self) -> Vec<String> {
+        let figures = self.figures(&http()).await;
+        let figures = figures.expect("the broker answers");
+        figures.into_iter().map(|queue| queue.name).collect()
+    }
+
+    /// With whatever is in it.
+    pub async fn delete(&self, queue: &str) {
+        let deleted = http().delete(self.of(queue)).send().await;
+        succeeded(deleted);
+    }
+
+    pub async fn delete_exchange(&self, exchange: &str) {
+        let url = self.url.replace("/api/queues/", "/api/exchanges/");
+        let deleted = http().delete(format!("{url}/{exchange}")).send().await;
+        succeeded(deleted);
+    }
+
+    fn of(&self, queue: &str) -> String {
+        format!("{}/{queue}", self.url)
+    }
+
     /// None while it does not answer.
     async fn figures(&self, http: &reqwest::Client) -> Option<Vec<Figures>> {
         let columns = "name,messages_ready,messages_unacknowledged,message_stats.redeliver";
@@ -69,4 +92,15 @@ impl Queues {
         let answer = asked.send().await.ok()?.error_for_status().ok()?;
         answer.json().await.ok()
     }
+}
+
+fn http() -> reqwest::Client {
+    crate::cluster::http().expect("plain HTTP needs nothing of the machine")
+}
+
+fn succeeded(asked: reqwest::Result<reqwest::Response>) -> reqwest::Response {
+    let answer = asked.expect("the broker answers");
+    answer
+        .error_for_status()
+        .expect("the broker does as it is told")
 }

@@ -76,7 +76,7 @@ impl Member {
     }
 
     pub(super) fn set(&mut self, name: &str, value: &str) {
-        // The last one counts.
+        self.settings.retain(|(setting, _)| setting != name);
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 

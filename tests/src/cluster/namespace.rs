@@ -12,6 +12,8 @@ pub(super) struct Namespace {
     servers: Servers,
     /// Also the prefix of keys and indices.
     name: String,
+    /// Whether the servers stay when it goes.
+    shared: bool,
 }
 
 impl Namespace {
@@ -24,10 +26,23 @@ impl Namespace {
         let made = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("e2e-{}-{made}", std::process::id());
         // From here on it is removed, whatever happens.
-        let namespace = Self { servers, name };
+        Some(Self::made(servers, name, true).await)
+    }
+
+    /// On servers that are gone with the test.
+    pub(super) async fn on(servers: Servers) -> Self {
+        Self::made(servers, "e2e".to_owned(), false).await
+    }
+
+    async fn made(servers: Servers, name: String, shared: bool) -> Self {
+        let namespace = Self {
+            servers,
+            name,
+            shared,
+        };
         let made = namespace.servers.make(&namespace.name).await;
         made.unwrap_or_else(|error| panic!("cannot make {}: {error:#}", namespace.name));
-        Some(namespace)
+        namespace
     }
 
     /// What every program of the cluster has to know.
@@ -100,6 +115,9 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
+        if !self.shared {
+            return;
+        }
         let (servers, name) = (self.servers.clone(), self.name.clone());
         // A runtime of its own: the test's cannot wait in here.
         let removed = std::thread::spawn(move || {

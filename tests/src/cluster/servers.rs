@@ -223,7 +223,7 @@ impl Servers {
     }
 }
 
-pub(super) fn http() -> Result<reqwest::Client> {
+pub(crate) fn http() -> Result<reqwest::Client> {
     // reqwest wants to know who would do TLS. Somebody may have said so before.
     rustls::crypto::ring::default_provider()
         .install_default()

@@ -1,0 +1,150 @@
+//! Holds a program in the middle of a transaction, so that it can be killed there: a row that its statement
+//! needs is locked by somebody else.
+
+use crate::eventually::eventually;
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
+use std::time::Duration;
+
+/// Where a transaction waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A worker has begun and read nothing yet.
+    Begun,
+    /// A worker has decided, and inserts its first message.
+    Inserting,
+    /// A worker has written everything.
+    Written,
+    /// A fold has added to the counts, and is to remove what it added.
+    Added,
+    /// A `chat-api` is to reserve numbers.
+    Reserving,
+}
+
+impl Place {
+    /// A statement that is part of the transaction, and waits for a row of `gates`. None: its own rows are locked.
+    fn passes(self) -> Option<&'static str> {
+        match self {
+            Self::Begun | Self::Reserving => None,
+            Self::Inserting => Some("BEFORE INSERT ON messages"),
+            Self::Written => Some("AFTER INSERT ON count_ledger"),
+            Self::Added => Some("BEFORE DELETE ON count_ledger"),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Inserting => "inserting",
+            Self::Written => "written",
+            Self::Added => "added",
+            Self::Reserving => "reserving",
+        }
+    }
+
+    fn lock(self) -> String {
+        match self {
+            Self::Begun => "SELECT number FROM chats FOR UPDATE".to_owned(),
+            Self::Reserving => "SELECT scope FROM sequences FOR UPDATE".to_owned(),
+            _ => format!(
+                "SELECT place FROM gates WHERE place = '{}' FOR UPDATE",
+                self.name()
+            ),
+        }
+    }
+}
+
+const WITH_TRIGGERS: [Place; 3] = [Place::Inserting, Place::Written, Place::Added];
+
+/// All of one database.
+pub struct Gates {
+    holder: MySqlConnection,
+    watcher: MySqlConnection,
+}
+
+impl Gates {
+    /// `url` names a database that has its tables.
+    pub async fn build(url: &str) -> Self {
+        let connect = async || MySqlConnection::connect(url).await.expect(ANSWERS);
+        let mut gates = Self {
+            holder: connect().await,
+            watcher: connect().await,
+        };
+        gates
+            .execute("CREATE TABLE gates (place VARCHAR(16) PRIMARY KEY)")
+            .await;
+        for place in WITH_TRIGGERS {
+            let name = place.name();
+            let passes = place.passes().expect("it has a trigger");
+            gates
+                .execute(&format!("INSERT INTO gates VALUES ('{name}')"))
+                .await;
+            let trigger = format!(
+                "CREATE TRIGGER gate_{name} {passes} FOR EACH ROW \
+                 SET @passed = (SELECT place FROM gates WHERE place = '{name}' LOCK IN SHARE MODE)"
+            );
+            gates.execute(&trigger).await;
+        }
+        gates
+    }
+
+    /// Whoever comes there waits, until `open`.
+    pub async fn close(&mut self, place: Place) {
+        let holder = &mut self.holder;
+        for _ in 0..TRIES {
+            holder.execute("BEGIN").await.expect(ANSWERS);
+            let lock = sqlx::raw_sql(AssertSqlSafe(place.lock()));
+            match holder.execute(lock).await {
+                Ok(_) => return,
+                // It waited for somebody who waited for it.
+                Err(_) => holder.execute("ROLLBACK").await.expect(ANSWERS),
+            };
+        }
+        panic!("{place:?} cannot be closed");
+    }
+
+    pub async fn open(&mut self) {
+        self.holder.execute("ROLLBACK").await.expect(ANSWERS);
+    }
+
+    /// Returns once so many wait.
+    pub async fn wait(&mut self, transactions: i64, within: Duration) {
+        let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx t \
+                       JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
+                       WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()";
+        let enough = |waiting| waiting >= transactions;
+        self.until(waiting, enough, within).await;
+    }
+
+    /// Asks for one number until it is right.
+    pub async fn until(
+        &mut self,
+        sql: &'static str,
+        right: impl Fn(i64) -> bool,
+        within: Duration,
+    ) {
+        let watcher = tokio::sync::Mutex::new(&mut self.watcher);
+        let ask = async || {
+            let mut watcher = watcher.lock().await;
+            number(&mut watcher, sql).await
+        };
+        eventually(within, ask, |number| right(*number)).await;
+    }
+
+    pub async fn ask(&mut self, sql: &'static str) -> i64 {
+        number(&mut self.watcher, sql).await
+    }
+
+    pub async fn execute(&mut self, sql: &str) {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        self.watcher.execute(sql).await.expect(ANSWERS);
+    }
+}
+
+/// How often somebody else may be in the way.
+const TRIES: u32 = 20;
+const ANSWERS: &str = "the database does as it is told";
+
+async fn number(database: &mut MySqlConnection, sql: &'static str) -> i64 {
+    let row = database.fetch_one(sql).await.expect(ANSWERS);
+    row.try_get(0).expect("it is a number")
+}
