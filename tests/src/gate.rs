@@ -1,5 +1,5 @@
 //! Holds a program in the middle of a transaction, so that it can be killed there: a row that its statement
-//! needs is locked by somebody else.
+//! needs is locked by somebody else. On MySQL.
 
 use crate::eventually::eventually;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
@@ -108,9 +108,9 @@ impl Gates {
 
     /// Returns once so many wait.
     pub async fn wait(&mut self, transactions: i64, within: Duration) {
-        let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx t \
-                       JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
-                       WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()";
+        let waiting = "SELECT COUNT(DISTINCT w.requesting_thread_id) FROM performance_schema.data_lock_waits w \
+                       JOIN performance_schema.threads t ON t.thread_id = w.requesting_thread_id \
+                       WHERE t.processlist_db = DATABASE()";
         let enough = |waiting| waiting >= transactions;
         self.until(waiting, enough, within).await;
     }
