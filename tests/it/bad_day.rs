@@ -2,10 +2,10 @@
 //! while; and then a judgement of everything anybody was told.
 
 use crate::cluster::judged;
+use crate::deliveries::empty;
 use crate::under_load::{CLIENTS, Size, Writers, summary};
 use e2e::client::Client;
 use e2e::cluster::{Cluster, OwnServers, Server, Size as Processes};
-use e2e::eventually::eventually;
 use e2e::queues::Queues;
 use e2e::seed::Seed;
 use rand::RngExt;
@@ -20,8 +20,6 @@ const TWO_OF_EACH: Processes = Processes {
 };
 /// While nothing is wrong, between two faults.
 const BETWEEN: u64 = 150;
-/// For the queues to be empty when nobody writes.
-const EMPTY_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -166,10 +164,10 @@ impl Day {
     }
 
     async fn mysql(&self, statements: &'static str) {
-        let address = self.servers.mysql.address();
-        let mut mysql = MySqlConnection::connect(&address).await.unwrap();
-        mysql.execute(sqlx::raw_sql(statements)).await.unwrap();
-        mysql.close().await.unwrap();
+        let mysql = MySqlConnection::connect(&self.servers.mysql.address()).await;
+        let mut mysql = mysql.expect("MySQL answers");
+        let done = mysql.execute(sqlx::raw_sql(statements)).await;
+        done.expect("MySQL does as it is told");
     }
 
     /// By hand, while they are used: what is in a queue stays there.
@@ -183,40 +181,19 @@ impl Day {
     /// By hand. What is in them is lost, so clients wait until nothing is; everything else goes on.
     async fn delete_queues(&self) {
         self.writers.tell(None);
-        let nothing = |depths: &Option<Vec<u64>>| {
-            let depths = depths.as_ref();
-            depths.is_some_and(|depths| depths.iter().all(|depth| *depth == 0))
-        };
-        let depths = async || {
-            let depths = self.client.depths().await?;
-            Some(depths.into_values().collect::<Vec<_>>())
-        };
-        let mut calm = Instant::now();
-        // The figures of this broker are a second old or two.
-        while calm.elapsed() < Duration::from_secs(3) {
-            let now = depths().await;
-            if !nothing(&now) {
-                eventually(EMPTY_WITHIN, depths, nothing).await;
-                calm = Instant::now();
-            }
-        }
         let queues = self.queues();
-        for queue in queues.names().await {
-            queues.delete(&queue).await;
+        let names = queues.names().await;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        empty(&self.client, &names).await;
+        for queue in names {
+            queues.delete(queue).await;
         }
         self.writers.tell(Some(self.client.clone()));
     }
 
     async fn delete_index(&self) {
-        let address = self.servers.elasticsearch.address();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let found = http.get(format!("{address}/_alias")).send().await.unwrap();
-        let found: serde_json::Map<String, serde_json::Value> = found.json().await.unwrap();
-        assert!(!found.is_empty(), "there is an index");
-        for index in found.keys() {
-            let deleted = http.delete(format!("{address}/{index}")).send().await;
-            deleted.unwrap().error_for_status().unwrap();
-        }
+        let deleted = self.servers.delete_indices().await;
+        assert!(deleted > 0, "there is an index");
     }
 
     fn queues(&self) -> Queues {

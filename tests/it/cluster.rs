@@ -2,11 +2,12 @@
 //! of everything anybody was told.
 
 use crate::kill::{nothing_of_deleted_chats_is_found, some_are_found_by_their_own_words};
-use crate::under_load::{CLIENTS, Size, Writers, judge, summary};
+use crate::under_load::{CLIENTS, Writers, judge, summary};
 use e2e::checker::{Ending, Op, Outcome};
 use e2e::client::Client;
 use e2e::cluster::{Cluster, Database, Role, Size as Processes};
 use e2e::eventually::eventually;
+use e2e::load::Load;
 use e2e::metrics::at_rest;
 use e2e::queues::LAG;
 use e2e::seed::Seed;
@@ -135,6 +136,23 @@ async fn a_killed_worker_has_its_deliveries_delivered_again() {
     cluster.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_hang_up_leave_nothing_half_done() {
+    let seed = Seed::of_this_run();
+    let settings = [("CHAT_NUMBER_BLOCK", "64")];
+    let Some(cluster) = Cluster::start_with(Database::Mariadb, TWO_OF_EACH, &settings).await else {
+        return;
+    };
+    let load = Load::new(3_000).with_hang_ups(0.4);
+    let (cluster, client, history) = Run::with(load, cluster, seed).await.finish().await;
+    println!("{}", summary(&history));
+    let is_open = |op: &&Op| op.outcome == Outcome::Unknown;
+    let open = history.iter().filter(is_open).count();
+    assert!(open > 500, "only {open} requests were given up");
+    judged(&cluster, &client, &history, seed).await;
+    cluster.stop().await;
+}
+
 /// A cluster with clients on it.
 pub(crate) struct Run {
     pub(crate) cluster: Cluster,
@@ -153,14 +171,14 @@ impl Run {
 
     /// On a cluster that runs, with applications of its own.
     pub(crate) async fn on(cluster: Cluster, seed: Seed, creates: u64) -> Self {
+        Self::with(Load::new(creates), cluster, seed).await
+    }
+
+    async fn with(mut load: Load, cluster: Cluster, seed: Seed) -> Self {
         let client = Client::new(&cluster.place()).await;
-        let size = Size {
-            applications: 2,
-            chats_each: 5,
-            creates,
-        };
+        load.prepare(&client, 2, 5).await;
         Self {
-            writers: Writers::start(&client, seed, size).await,
+            writers: Writers::of(load, &client, seed),
             cluster,
             client,
         }

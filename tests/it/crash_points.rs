@@ -87,7 +87,7 @@ async fn a_kill_at_any_step_breaks_no_promise() {
             held.kill_at(step).await;
         }
     }
-    held.judge(seed).await;
+    println!("{}", held.judge(seed).await);
 }
 
 /// SIGSTOP between its reading and its commit; another folds meanwhile.
@@ -101,7 +101,7 @@ async fn a_folder_that_is_stopped_and_goes_on_counts_nothing_twice() {
     for _ in 0..3 {
         held.run.writers.accepted_more(50).await;
         held.gates.close(Place::Added).await;
-        held.gates.wait(1, SOON).await;
+        held.gates.wait(Place::Added, 1, SOON).await;
         held.run.cluster.pause(upkeep);
         held.gates.open().await;
         let another = held.run.cluster.run(&["reconcile"]);
@@ -111,7 +111,7 @@ async fn a_folder_that_is_stopped_and_goes_on_counts_nothing_twice() {
         };
         tokio::join!(another, meanwhile);
     }
-    held.judge(seed).await;
+    println!("{}", held.judge(seed).await);
 }
 
 /// A cluster of one process of each kind, each behind proxies.
@@ -172,12 +172,13 @@ impl Held {
         self.run.cluster.members(&[role])[0]
     }
 
-    async fn judge(self, seed: Seed) {
+    /// What was tried, after everything was found right.
+    async fn judge(self, seed: Seed) -> String {
         self.run.writers.load.end();
         let (cluster, client, history) = self.run.finish().await;
-        println!("{}", summary(&history));
         judged(&cluster, &client, &history, seed).await;
         cluster.stop().await;
+        summary(&history)
     }
 
     /// Returns with everything running again.
@@ -200,7 +201,7 @@ impl Held {
             }
             Step::WhileDraining => {
                 self.gates.close(Place::Inserting).await;
-                self.gates.wait(1, SOON).await;
+                self.gates.wait(Place::Inserting, 1, SOON).await;
                 self.run.cluster.ask_to_stop(self.one(Role::Messages));
                 self.run.writers.accepted_more(50).await;
                 self.kill(&[Role::Messages]);
@@ -237,7 +238,7 @@ impl Held {
             Step::BeforeInstall => {
                 const RESERVED: &str = "SELECT CAST(SUM(hi) AS SIGNED) FROM sequences";
                 self.gates.close(Place::Reserving).await;
-                self.gates.wait(1, SOON).await;
+                self.gates.wait(Place::Reserving, 1, SOON).await;
                 let before = self.gates.ask(RESERVED).await;
                 self.numbers.hold(Hold::ToServer);
                 self.gates.open().await;
@@ -252,7 +253,8 @@ impl Held {
     /// Each of `roles`, as soon as so many wait there.
     async fn kill_at_gate(&mut self, place: Place, roles: &[Role]) {
         self.gates.close(place).await;
-        self.gates.wait(roles.len().min(2) as i64, SOON).await;
+        let waiting = roles.len().min(2);
+        self.gates.wait(place, waiting, SOON).await;
         self.kill(roles);
         self.gates.open().await;
         self.start_again(roles).await;
@@ -261,7 +263,7 @@ impl Held {
     /// What it says or is told after its commit is held back until it is killed.
     async fn kill_after_commit(&mut self, hold: Hold, bytes: &[u8]) {
         self.gates.close(Place::Inserting).await;
-        self.gates.wait(1, SOON).await;
+        self.gates.wait(Place::Inserting, 1, SOON).await;
         self.stores.hold(hold);
         self.gates.open().await;
         self.stores.holds(bytes, SOON).await;

@@ -6,6 +6,7 @@ mod commands;
 mod connections;
 mod contract;
 mod crash_points;
+mod deliveries;
 mod docs;
 mod flow;
 mod kill;

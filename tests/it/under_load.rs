@@ -38,19 +38,15 @@ pub(crate) struct Writers {
 
 impl Writers {
     pub(crate) async fn start(client: &Client, seed: Seed, size: Size) -> Self {
-        let load = Load::new(size.creates);
-        Self::start_with(load, client, seed, size).await
-    }
-
-    pub(crate) async fn start_with(
-        mut load: Load,
-        client: &Client,
-        seed: Seed,
-        size: Size,
-    ) -> Self {
-        let (tell, up) = watch::channel(Some(client.clone()));
+        let mut load = Load::new(size.creates);
         load.prepare(client, size.applications, size.chats_each)
             .await;
+        Self::of(load, client, seed)
+    }
+
+    /// On the chats of the load.
+    pub(crate) fn of(load: Load, client: &Client, seed: Seed) -> Self {
+        let (tell, up) = watch::channel(Some(client.clone()));
         let load = Arc::new(load);
         let writing = (0..CLIENTS).map(|client| {
             let dice = seed.dice(u64::from(client));

@@ -274,7 +274,7 @@ impl Cluster {
     pub async fn explain_numbers(&self) {
         let deadline = Instant::now() + EXPLAINED_WITHIN;
         let mut done = 0;
-        // A pass either notes how far a scope has come, or explains up to where an earlier one saw it.
+        // A pass may forget what another that runs beside it has seen.
         while done < 2 {
             self.run(&["reconcile"]).await;
             let waiting = self.namespace.end_grace().await;

@@ -2,6 +2,7 @@
 //! needs is locked by somebody else. On MySQL.
 
 use crate::eventually::eventually;
+use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ pub enum Place {
     Begun,
     /// A worker has decided, and inserts its first message.
     Inserting,
+    /// A worker inserts the message whose content is `KILLER`.
+    InsertingKiller,
     /// A worker has written everything.
     Written,
     /// A fold has added to the counts, and is to remove what it added.
@@ -21,13 +24,18 @@ pub enum Place {
 }
 
 impl Place {
-    /// A statement that is part of the transaction, and waits for a row of `gates`. None: its own rows are locked.
-    fn passes(self) -> Option<&'static str> {
+    /// Where in a transaction a row of `gates` is read, and when. None: its own rows are locked.
+    fn trigger(self) -> Option<(&'static str, String)> {
+        let always = "TRUE".to_owned();
         match self {
             Self::Begun | Self::Reserving => None,
-            Self::Inserting => Some("BEFORE INSERT ON messages"),
-            Self::Written => Some("AFTER INSERT ON count_ledger"),
-            Self::Added => Some("BEFORE DELETE ON count_ledger"),
+            Self::Inserting => Some(("BEFORE INSERT ON messages", always)),
+            Self::InsertingKiller => {
+                let killer = format!("NEW.content = '{KILLER}'");
+                Some(("BEFORE INSERT ON messages", killer))
+            }
+            Self::Written => Some(("AFTER INSERT ON count_ledger", always)),
+            Self::Added => Some(("BEFORE DELETE ON count_ledger", always)),
         }
     }
 
@@ -35,9 +43,19 @@ impl Place {
         match self {
             Self::Begun => "begun",
             Self::Inserting => "inserting",
+            Self::InsertingKiller => "killer",
             Self::Written => "written",
             Self::Added => "added",
             Self::Reserving => "reserving",
+        }
+    }
+
+    /// Whose rows are waited for.
+    fn table(self) -> &'static str {
+        match self {
+            Self::Begun => "chats",
+            Self::Reserving => "sequences",
+            _ => "gates",
         }
     }
 
@@ -53,7 +71,14 @@ impl Place {
     }
 }
 
-const WITH_TRIGGERS: [Place; 3] = [Place::Inserting, Place::Written, Place::Added];
+const WITH_TRIGGERS: [Place; 4] = [
+    Place::Inserting,
+    Place::InsertingKiller,
+    Place::Written,
+    Place::Added,
+];
+/// A message at which a worker can be made to wait.
+pub const KILLER: &str = "no worker survives this";
 
 /// All of one database.
 pub struct Gates {
@@ -74,13 +99,13 @@ impl Gates {
             .await;
         for place in WITH_TRIGGERS {
             let name = place.name();
-            let passes = place.passes().expect("it has a trigger");
+            let (passes, when) = place.trigger().expect("it has one");
             gates
                 .execute(&format!("INSERT INTO gates VALUES ('{name}')"))
                 .await;
             let trigger = format!(
-                "CREATE TRIGGER gate_{name} {passes} FOR EACH ROW \
-                 SET @passed = (SELECT place FROM gates WHERE place = '{name}' LOCK IN SHARE MODE)"
+                "CREATE TRIGGER gate_{name} {passes} FOR EACH ROW IF {when} THEN \
+                 SET @passed = (SELECT place FROM gates WHERE place = '{name}' LOCK IN SHARE MODE); END IF"
             );
             gates.execute(&trigger).await;
         }
@@ -106,13 +131,26 @@ impl Gates {
         self.holder.execute("ROLLBACK").await.expect(ANSWERS);
     }
 
-    /// Returns once so many wait.
-    pub async fn wait(&mut self, transactions: i64, within: Duration) {
-        let waiting = "SELECT COUNT(DISTINCT w.requesting_thread_id) FROM performance_schema.data_lock_waits w \
-                       JOIN performance_schema.threads t ON t.thread_id = w.requesting_thread_id \
-                       WHERE t.processlist_db = DATABASE()";
-        let enough = |waiting| waiting >= transactions;
-        self.until(waiting, enough, within).await;
+    /// Returns once so many transactions wait there.
+    pub async fn wait(&mut self, place: Place, transactions: usize, within: Duration) {
+        let watcher = tokio::sync::Mutex::new(&mut self.watcher);
+        let ask = async || waiting(*watcher.lock().await, place).await.len();
+        eventually(within, ask, |waiting| *waiting >= transactions).await;
+    }
+
+    /// Whether somebody waits there.
+    pub async fn has(&mut self, place: Place) -> bool {
+        !waiting(&mut self.watcher, place).await.is_empty()
+    }
+
+    /// Ends the connections of all who wait there: for those whose program was killed, which the server does
+    /// not see as long as they wait.
+    pub async fn turn_away(&mut self, place: Place) {
+        for connection in waiting(&mut self.watcher, place).await {
+            // It may have ended by itself.
+            let kill = sqlx::raw_sql(AssertSqlSafe(format!("KILL {connection}")));
+            self.watcher.execute(kill).await.ok();
+        }
     }
 
     /// Asks for one number until it is right.
@@ -143,6 +181,18 @@ impl Gates {
 /// How often somebody else may be in the way.
 const TRIES: u32 = 20;
 const ANSWERS: &str = "the database does as it is told";
+
+/// The connections.
+async fn waiting(database: &mut MySqlConnection, place: Place) -> Vec<u64> {
+    const WAITING: &str = "SELECT DISTINCT t.processlist_id FROM performance_schema.data_lock_waits w \
+        JOIN performance_schema.data_locks l ON l.engine_lock_id = w.requesting_engine_lock_id \
+        JOIN performance_schema.threads t ON t.thread_id = w.requesting_thread_id \
+        WHERE l.object_schema = DATABASE() AND l.object_name = ?";
+    let asked = sqlx::query(WAITING).bind(place.table());
+    let rows = asked.fetch_all(database).await.expect(ANSWERS);
+    let connection = |row: &MySqlRow| row.try_get(0).expect("it is a number");
+    rows.iter().map(connection).collect()
+}
 
 async fn number(database: &mut MySqlConnection, sql: &'static str) -> i64 {
     let row = database.fetch_one(sql).await.expect(ANSWERS);

@@ -1,6 +1,7 @@
 //! The broker between the processes of a cluster, asked through its management API.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,6 +15,14 @@ pub const DEAD: &str = "chat.dead";
 pub struct Queues {
     /// `http://user:password@host:port/api/queues/vhost`
     url: String,
+}
+
+/// As the management API shows it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Message {
+    pub routing_key: String,
+    pub properties: Value,
+    pub payload: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -79,6 +88,36 @@ impl Queues {
         let url = self.url.replace("/api/queues/", "/api/exchanges/");
         let deleted = http().delete(format!("{url}/{exchange}")).send().await;
         succeeded(deleted);
+    }
+
+    /// Everything that is ready in it, and not there any more.
+    pub async fn take_all(&self, queue: &str) -> Vec<Message> {
+        let asked = json!({ "count": 1_000, "ackmode": "ack_requeue_false", "encoding": "auto" });
+        let mut taken = Vec::new();
+        loop {
+            let url = format!("{}/get", self.of(queue));
+            let answer = succeeded(http().post(url).json(&asked).send().await);
+            let some: Vec<Message> = answer.json().await.expect("messages are JSON");
+            if some.is_empty() {
+                return taken;
+            }
+            taken.extend(some);
+        }
+    }
+
+    /// As a new message, into the queue that it was taken from.
+    pub async fn put(&self, message: &Message) {
+        let url = self.url.replace("/api/queues/", "/api/exchanges/");
+        let published = json!({
+            "properties": message.properties,
+            "routing_key": message.routing_key,
+            "payload": message.payload,
+            "payload_encoding": "string",
+        });
+        let url = format!("{url}/amq.default/publish");
+        let answer = succeeded(http().post(url).json(&published).send().await);
+        let said: Value = answer.json().await.expect("an answer is JSON");
+        assert_eq!(said["routed"], true, "{message:?}");
     }
 
     fn of(&self, queue: &str) -> String {

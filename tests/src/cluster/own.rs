@@ -71,6 +71,12 @@ impl OwnServers {
         }
     }
 
+    /// By hand; returns how many there were.
+    pub async fn delete_indices(&self) -> usize {
+        let deleted = self.addresses().remove_indices("*").await;
+        deleted.expect("Elasticsearch does as it is told")
+    }
+
     /// The management API of the broker, with an account in it.
     pub fn management(&self) -> String {
         let port = self.rabbitmq.ports[1];

@@ -74,7 +74,9 @@ impl Servers {
     /// Removes whatever is there under this name; last of all that by which `names` finds it.
     pub(super) async fn remove(&self, name: &str) -> Result<()> {
         self.remove_vhost(name).await.context("the virtual host")?;
-        self.remove_indices(name).await.context("the indices")?;
+        self.remove_indices(&format!("{name}-*"))
+            .await
+            .context("the indices")?;
         self.remove_keys(name).await.context("the keys in Redis")?;
         let drop = format!("DROP DATABASE IF EXISTS {}", database_of(name));
         self.execute(&drop).await.context("the database")
@@ -183,10 +185,11 @@ impl Servers {
         Ok(())
     }
 
-    async fn remove_indices(&self, name: &str) -> Result<()> {
+    /// Returns how many there were.
+    pub(super) async fn remove_indices(&self, pattern: &str) -> Result<usize> {
         let http = http()?;
         let at = self.elasticsearch.trim_end_matches('/');
-        let found = http.get(format!("{at}/{name}-*")).send().await?;
+        let found = http.get(format!("{at}/{pattern}")).send().await?;
         let found: Map<String, Value> = found.error_for_status()?.json().await?;
         for index in found.keys() {
             http.delete(format!("{at}/{index}"))
@@ -194,7 +197,7 @@ impl Servers {
                 .await?
                 .error_for_status()?;
         }
-        Ok(())
+        Ok(found.len())
     }
 
     pub(super) async fn remove_keys(&self, name: &str) -> Result<()> {

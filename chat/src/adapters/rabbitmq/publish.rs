@@ -33,6 +33,9 @@ pub(super) const WINDOW: usize = PLACES;
 /// Between a channel that the broker closed and the next.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
 
+/// Before what was never handed to the broker is tried again.
+const NOT_SENT_PAUSE: Duration = Duration::from_millis(20);
+
 /// What became of a publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -134,12 +137,20 @@ impl Channels {
         }
     }
 
-    /// Publishes what a worker has in hand already: waits for room as long as it takes to be confirmed.
+    /// Publishes what a worker has in hand already: waits for room, and for a channel that is being opened, as
+    /// long as it takes to be confirmed.
     pub(super) async fn publish_patiently(&self, message: Outgoing) -> Outcome {
         let by = Instant::now() + DEADLINE;
-        match timeout_at(by, Rooms::enter(&self.rooms)).await {
-            Ok(room) => self.publish(room, message, by).await,
-            Err(_) => Outcome::NotSent("there is no room".into()),
+        loop {
+            let Ok(room) = timeout_at(by, Rooms::enter(&self.rooms)).await else {
+                return Outcome::NotSent("there is no room".into());
+            };
+            match self.publish(room, message.clone(), by).await {
+                Outcome::NotSent(_) if Instant::now() + NOT_SENT_PAUSE < by => {
+                    tokio::time::sleep(NOT_SENT_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
         }
     }
 }
