@@ -5,6 +5,7 @@ mod limiter;
 mod needs;
 mod numbers;
 mod own;
+mod replica;
 mod server;
 mod tenants;
 

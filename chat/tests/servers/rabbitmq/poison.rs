@@ -207,3 +207,31 @@ async fn dead_letters_are_shown_sent_again_and_dropped() {
     })
     .await;
 }
+
+/// It is with this worker until it is confirmed in its queue, which somebody makes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_without_its_queue_is_not_lost() {
+    in_a_host(|host| async move {
+        let queue = host.ready().await;
+        let mut deliveries = consume(&queue, Queue::Messages).await;
+        publish(&queue, message(1)).await.unwrap();
+        let mut delivery = next(&mut *deliveries).await;
+        let path = format!("queues/{}/chat.dead", host.vhost);
+        host.call(reqwest::Method::DELETE, &path, None).await;
+        let deadline = Instant::now() + PATIENCE;
+        let mut refused = 0;
+        while let Err(error) = delivery
+            .bury(BuryReason::Refused, "too long".to_owned())
+            .await
+        {
+            assert!(matches!(error, Error::Unroutable), "{error}");
+            assert!(Instant::now() < deadline, "its queue is made again");
+            refused += 1;
+            delivery = next(&mut *deliveries).await;
+        }
+        assert!(refused > 0, "its queue was not there");
+        let letters = dead_letters(&queue, 1).await;
+        assert_eq!(letters[0].envelope, Ok(message(1)));
+    })
+    .await;
+}
