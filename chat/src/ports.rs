@@ -464,7 +464,7 @@ pub trait GapLedger: Send + Sync {
     /// Jump marks in `(lo, hi]`, ascending.
     async fn jumps(&self, scope: Scope, lo: u64, hi: u64) -> Result<Vec<u64>>;
     /// All in one transaction, in order: notes the gaps, leaves out numbers that became rows meanwhile,
-    /// removes stubs in them, and sets everything up to `through` explained.
+    /// removes stubs in them, and sets everything up to `through` explained. A mark above that waits on.
     async fn explain(&self, explanations: &[Explanation]) -> Result<()>;
     /// Cuts numbers out of gaps that became rows after all; returns how many numbers.
     async fn trim(&self) -> Result<u64>;

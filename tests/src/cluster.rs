@@ -273,12 +273,13 @@ impl Cluster {
     /// at rest.
     pub async fn explain_numbers(&self) {
         let deadline = Instant::now() + EXPLAINED_WITHIN;
-        let mut done = 0;
-        // A pass may forget what another that runs beside it has seen.
-        while done < 2 {
+        loop {
+            // Each pass explains up to where the last one saw the numbers, and looks again.
             self.run(&["reconcile"]).await;
             let waiting = self.namespace.end_grace().await;
-            done = if waiting == 0 { done + 1 } else { 0 };
+            if waiting == 0 {
+                return;
+            }
             assert!(
                 Instant::now() < deadline,
                 "{waiting} scopes still wait for their explanation"

@@ -146,6 +146,17 @@ pub async fn a_scope_is_unexplained_until_it_is_explained_to_its_end(store: Stor
         Some(explained),
         "it never goes back"
     );
+    mark_seen(&store, scope, 9, NOW.plus(7)).await;
+    explain(&store, scope, &[], 4).await;
+    let marked = Watermark {
+        seen: Some((9, NOW.plus(7))),
+        ..explained
+    };
+    assert_eq!(
+        watermark(&store, scope).await,
+        Some(marked),
+        "what another pass has seen since is not forgotten"
+    );
     explain(&store, scope, &[], 10).await;
     assert_eq!(watermark(&store, scope).await, None);
     reserve(&tenant, scope, 5, Some(10)).await;
@@ -338,6 +349,22 @@ pub async fn a_pass_goes_on_where_the_last_one_ended(store: Store) {
     }
     let expected = [(2, 2, Voided), (3, 4, Voided), (5, 7, Voided)];
     assert_eq!(gaps_of(&tenant, 1).await, expected);
+}
+
+pub async fn a_pass_that_explained_looks_again(store: Store) {
+    let tenant = Tenant::with_chats(&store, 1).await;
+    let scope = Scope::Messages(tenant.chat(1));
+    reserve(&tenant, scope, 10, None).await;
+    one_pass(&store, scope, 2, ALWAYS, NOW).await;
+    let later = NOW.plus(GRACE_MS);
+    one_pass(&store, scope, 7, ALWAYS, later).await;
+    let expected = Watermark {
+        scope,
+        high: 10,
+        explained: 2,
+        seen: Some((7, later)),
+    };
+    assert_eq!(watermark(&store, scope).await, Some(expected));
 }
 
 pub async fn a_run_up_to_a_jump_is_a_lost_block(store: Store) {

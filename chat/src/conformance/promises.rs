@@ -97,6 +97,7 @@ macro_rules! promises_of_the_store {
             a_stub_in_a_gap_is_removed_and_a_chats_stub_stays,
             nothing_is_explained_before_grace_and_rest,
             a_pass_goes_on_where_the_last_one_ended,
+            a_pass_that_explained_looks_again,
             a_run_up_to_a_jump_is_a_lost_block,
             a_pass_explains_no_more_than_was_reserved,
             after_a_pass_every_number_is_there_or_explained,

@@ -264,9 +264,19 @@ async fn explain(tx: &mut Tx, explanation: &Explanation) -> Result<()> {
         }
         Some(row) => {
             let explained = Cursor::over(&row).count()?.max(through);
-            let sql = "UPDATE gap_watermarks SET explained = ?, seen = NULL, seen_at = NULL WHERE scope = ?".to_owned();
-            tx.run(sql, |query| query.bind(signed(explained)).bind(key))
-                .await?;
+            // What another pass has seen since is still to be explained. MySQL assigns from left to right.
+            let sql = "UPDATE gap_watermarks SET explained = ?, \
+                       seen_at = CASE WHEN seen > ? THEN seen_at END, \
+                       seen = CASE WHEN seen > ? THEN seen END WHERE scope = ?";
+            let explained = signed(explained);
+            tx.run(sql.to_owned(), |query| {
+                query
+                    .bind(explained)
+                    .bind(explained)
+                    .bind(explained)
+                    .bind(key)
+            })
+            .await?;
         }
     }
     Ok(())
