@@ -178,7 +178,7 @@ impl Cluster {
         found.map(|(_, value)| value.as_str()).expect("it is set")
     }
 
-    /// From its next start on.
+    /// Changes a setting of one process, from its next start on.
     pub fn set(&mut self, member: usize, name: &str, value: &str) {
         self.members[member].set(name, value);
     }
@@ -222,11 +222,6 @@ impl Cluster {
     /// Of a process that runs.
     pub fn process_id(&self, member: usize) -> u32 {
         self.members[member].process().id()
-    }
-
-    /// Changes a setting of one process, from its next start on.
-    pub fn set(&mut self, member: usize, name: &str, value: &str) {
-        self.members[member].set(name, value);
     }
 
     /// `kill -9`; returns once the process is gone.
