@@ -67,23 +67,23 @@ async fn charge(
     payer: Payer,
 ) -> Result<(), Problem> {
     let rates = api.settings.rates;
-    if let Some(rate) = rates.general {
-        let verdict = ask(api, "general", rate, payer).await;
-        context.note(|notes| tighten(&mut notes.general, verdict));
-        refuse_unless_allowed(verdict)?;
+    let general = rates.general.map(|rate| ("general", rate));
+    let create = rates.create.filter(|_| method == Method::POST);
+    let create = create.map(|rate| ("create", rate));
+    let rates: Vec<(&str, Rate)> = general.into_iter().chain(create).collect();
+    if rates.is_empty() {
+        return Ok(());
     }
-    if let (Some(rate), &Method::POST) = (rates.create, method) {
-        let verdict = ask(api, "create", rate, payer).await;
-        context.note(|notes| tighten(&mut notes.create, verdict));
+    let (payer, now) = (payer.to_string(), chat::clock::now());
+    let verdicts = api.limiter.take_each(&payer, &rates, now).await;
+    for ((name, _), verdict) in rates.iter().zip(verdicts) {
+        context.note(|notes| match *name {
+            "general" => tighten(&mut notes.general, verdict),
+            _ => tighten(&mut notes.create, verdict),
+        });
         refuse_unless_allowed(verdict)?;
     }
     Ok(())
-}
-
-async fn ask(api: &Api, policy: &str, rate: Rate, payer: Payer) -> Verdict {
-    api.limiter
-        .take(&format!("{policy}:{payer}"), rate, chat::clock::now())
-        .await
 }
 
 fn tighten(known: &mut Option<Verdict>, verdict: Verdict) {

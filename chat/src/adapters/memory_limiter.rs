@@ -36,21 +36,40 @@ impl MemoryLimiter {
 
 #[async_trait]
 impl Limiter for MemoryLimiter {
-    async fn take(&self, bucket: &str, rate: Rate, now: Millis) -> Verdict {
+    async fn take_each(&self, payer: &str, rates: &[(&str, Rate)], now: Millis) -> Vec<Verdict> {
         // A panic between lock and unlock cannot leave a half-written number behind.
         let mut tats = self.tats.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tat) = tats.get_mut(bucket) {
-            let (verdict, after) = limits::take(*tat, rate, now);
-            *tat = after;
-            return verdict;
+        let mut verdicts = Vec::with_capacity(rates.len());
+        for (name, rate) in rates {
+            let bucket = format!("{payer}:{name}");
+            let verdict = take(&mut tats, self.capacity, &bucket, *rate, now);
+            verdicts.push(verdict);
+            if !verdict.allowed {
+                break;
+            }
         }
-        if tats.len() >= self.capacity {
-            make_room(&mut tats, self.capacity, now);
-        }
-        let (verdict, after) = limits::take(0, rate, now);
-        tats.insert(bucket.into(), after);
-        verdict
+        verdicts
     }
+}
+
+fn take(
+    tats: &mut HashMap<Box<str>, i64>,
+    capacity: usize,
+    bucket: &str,
+    rate: Rate,
+    now: Millis,
+) -> Verdict {
+    if let Some(tat) = tats.get_mut(bucket) {
+        let (verdict, after) = limits::take(*tat, rate, now);
+        *tat = after;
+        return verdict;
+    }
+    if tats.len() >= capacity {
+        make_room(tats, capacity, now);
+    }
+    let (verdict, after) = limits::take(0, rate, now);
+    tats.insert(bucket.into(), after);
+    verdict
 }
 
 fn make_room(tats: &mut HashMap<Box<str>, i64>, capacity: usize, now: Millis) {

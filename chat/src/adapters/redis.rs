@@ -109,8 +109,9 @@ impl RedisServer {
         format!("{}:claim:{{{}}}:{uid}", self.prefix, tag(scope))
     }
 
-    fn limit_key(&self, bucket: &str) -> String {
-        format!("{}:limit:{bucket}", self.prefix)
+    /// The keys of one payer lie in one slot of a cluster.
+    fn limit_key(&self, payer: &str, name: &str) -> String {
+        format!("{}:limit:{{{payer}}}:{name}", self.prefix)
     }
 
     /// `name`: of an application, not its token.

@@ -57,6 +57,23 @@ pub async fn coming_back_when_told_is_let_in_and_not_before(limiter: Arc<dyn Lim
     assert!(!limiter.take(&bucket, rate(), in_time).await.allowed);
 }
 
+pub async fn rates_are_taken_in_order_up_to_the_first_that_refuses(limiter: Arc<dyn Limiter>) {
+    let payer = new_bucket();
+    let narrow = Rate::per_second(1).expect("a rate in range");
+    let rates = [("narrow", narrow), ("wide", rate())];
+    for left in [1, 2] {
+        let taken = limiter.take_each(&payer, &rates, NOW).await;
+        let remaining: Vec<_> = taken.iter().map(|taken| taken.remaining).collect();
+        assert_eq!(remaining, [narrow.burst() - left, rate().burst() - left]);
+        assert_eq!(taken[1].limit, rate().burst());
+    }
+    let refused = limiter.take_each(&payer, &rates, NOW).await;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(!refused[0].allowed);
+    let wide = limiter.take_each(&payer, &rates[1..], NOW).await;
+    assert_eq!(wide[0].remaining, rate().burst() - 3, "it was spared");
+}
+
 pub async fn a_refused_request_costs_nothing(limiter: Arc<dyn Limiter>) {
     let bucket = new_bucket();
     let (_, first) = exhaust(&*limiter, &bucket, NOW).await;

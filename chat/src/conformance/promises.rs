@@ -206,6 +206,7 @@ macro_rules! promises_of_limiter {
     ($each:ident) => {
         $each!(
             a_burst_is_let_through_and_then_no_more,
+            rates_are_taken_in_order_up_to_the_first_that_refuses,
             coming_back_when_told_is_let_in_and_not_before,
             a_refused_request_costs_nothing,
             a_bucket_is_empty_again_when_it_said_so,

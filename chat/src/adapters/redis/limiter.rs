@@ -42,24 +42,37 @@ impl RedisLimiter {
 
 #[async_trait]
 impl Limiter for RedisLimiter {
-    async fn take(&self, bucket: &str, rate: Rate, now: Millis) -> Verdict {
-        let call = TAKE
-            .call()
-            .key(&self.server.limit_key(bucket))
-            .arg(rate.interval_us())
-            .arg(rate.burst())
-            .arg(self.by_callers_clock.then(|| now.get() * 1_000));
-        match call.try_run(&self.server).await {
-            Some((allowed, remaining, reset_ms, retry_after_ms)) => Verdict {
-                allowed,
-                limit: rate.burst(),
-                remaining,
-                reset_ms,
-                retry_after_ms,
-            },
+    async fn take_each(&self, payer: &str, rates: &[(&str, Rate)], now: Millis) -> Vec<Verdict> {
+        let time_us = match self.by_callers_clock {
+            true => (now.get() * 1_000).to_string(),
+            false => String::new(),
+        };
+        let mut call = TAKE.call();
+        for (name, _) in rates {
+            call = call.key(&self.server.limit_key(payer, name));
+        }
+        call = call.arg(time_us);
+        for (_, rate) in rates {
+            call = call.arg(rate.interval_us()).arg(rate.burst());
+        }
+        match call.try_run::<Vec<_>>(&self.server).await {
+            Some(taken) => {
+                let verdict = |((_, rate), taken): (&(&str, Rate), _)| {
+                    let (allowed, remaining, reset_ms, retry_after_ms) = taken;
+                    Verdict {
+                        allowed,
+                        limit: rate.burst(),
+                        remaining,
+                        reset_ms,
+                        retry_after_ms,
+                    }
+                };
+                rates.iter().zip(taken).map(verdict).collect()
+            }
             None => {
-                let share = rate.shared_by(self.replicas);
-                self.alone.take(bucket, share, now).await
+                let share = |(name, rate): &(_, Rate)| (*name, rate.shared_by(self.replicas));
+                let shares: Vec<_> = rates.iter().map(share).collect();
+                self.alone.take_each(payer, &shares, now).await
             }
         }
     }
