@@ -25,6 +25,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Whoever waited for so long does not look again: the system does not keep up, and the lag says it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// 2^64 divided by the golden ratio (Knuth, The Art of Computer Programming, volume 3, 6.4).
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Returns which servers it were.
 pub(crate) async fn measure(size: &Size, results: &mut Results) -> Result<String> {
     let system = System::start(&[]).await?;
@@ -72,7 +75,11 @@ async fn probe(application: &Application, round: usize) -> Result<Vec<Duration>>
     let begun = Instant::now();
     let mut lags = Vec::new();
     while begun.elapsed() < MEASURED {
-        let word = format!("probe{round}x{}", lags.len());
+        // Too far from each other to be taken for typos.
+        let word = format!(
+            "{:016x}",
+            SPREAD.wrapping_mul((round * 1_000 + lags.len() + 1) as u64)
+        );
         let create = application.create_with(1, &word);
         connection.exchange(&create, 201).await?;
         let answered = Instant::now();
@@ -80,10 +87,7 @@ async fn probe(application: &Application, round: usize) -> Result<Vec<Duration>>
         let search = get(&format!("{path}/chats/1/messages/search?query={word}"));
         while answered.elapsed() < PATIENCE {
             let found: Value = serde_json::from_slice(connection.exchange(&search, 200).await?)?;
-            if found["data"]
-                .as_array()
-                .is_some_and(|hits| !hits.is_empty())
-            {
+            if found["total"].as_u64() > Some(0) {
                 break;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
