@@ -177,7 +177,7 @@ impl Subscriber for MemoryQueue {
         let consumer = Consumer {
             shared: self.shared.clone(),
             queue,
-            cancelled: false,
+            state: Consuming::Waits,
         };
         Ok(if queue == Queue::Indexing {
             Box::new(self.shared.dirty.deliveries())
@@ -196,7 +196,17 @@ impl Subscriber for MemoryQueue {
 struct Consumer {
     shared: Arc<Shared>,
     queue: Queue,
-    cancelled: bool,
+    state: Consuming,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Consuming {
+    /// The next delivery is waited for.
+    Waits,
+    /// It was cancelled: what is there now is handed out.
+    Drains,
+    /// What comes now is for another consumer.
+    Ended,
 }
 
 #[async_trait]
@@ -206,14 +216,19 @@ impl Deliveries for Consumer {
             .shared
             .lane(self.queue)
             .expect("the indexing queue has deliveries of its own");
-        let Item {
+        let item = match self.state {
+            Consuming::Waits => Some(lane.pop().await),
+            Consuming::Drains => lane.try_pop(),
+            Consuming::Ended => None,
+        };
+        let Some(Item {
             envelope,
             reply,
             room,
-        } = if self.cancelled {
-            lane.try_pop()?
-        } else {
-            lane.pop().await
+        }) = item
+        else {
+            self.state = Consuming::Ended;
+            return None;
         };
         metrics::delivered(self.queue);
         let settle = Reply {
@@ -226,7 +241,9 @@ impl Deliveries for Consumer {
     }
 
     async fn cancel(&mut self) {
-        self.cancelled = true;
+        if self.state == Consuming::Waits {
+            self.state = Consuming::Drains;
+        }
     }
 }
 

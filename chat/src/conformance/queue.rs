@@ -290,15 +290,19 @@ pub async fn a_cancelled_consumer_hands_out_what_it_has_and_leaves_the_rest(line
         seen.push(key_of(&delivery).number.get());
         delivery.ack().await;
     }
-    assert!(deliveries.next().await.is_none(), "it has ended");
+    published.push(line.publish(message(chat, 31)).await);
+    for _ in 0..20 {
+        assert!(deliveries.next().await.is_none(), "it has ended");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let mut others = line.consume(Queue::Messages).await;
-    while seen.len() < 30 {
+    while seen.len() < 31 {
         let delivery = next(&mut *others).await;
         seen.push(key_of(&delivery).number.get());
         delivery.ack().await;
     }
     seen.sort_unstable();
-    assert_eq!(seen, (1..=30).collect::<Vec<_>>());
+    assert_eq!(seen, (1..=31).collect::<Vec<_>>());
     for published in published {
         told(published).await.expect("confirmed");
     }
