@@ -4,6 +4,7 @@
 //! functions that a worker calls (`persist`, `index`, `counts`, `gaps`) take the ports they need.
 
 mod accept;
+mod again;
 mod applications;
 mod chats;
 pub mod counts;

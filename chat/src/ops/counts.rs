@@ -2,12 +2,13 @@
 //!
 //! Everything here is safe in any number of processes at once and may be cut off anywhere.
 
+use super::again::again;
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Command, Envelope, IndexRows, Origin, VERSION};
 use crate::metrics;
 use crate::ports::{Drift, Publisher, Upkeep};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Ledger rows folded in one transaction.
 const FOLD_ROWS: u32 = 5_000;
@@ -17,9 +18,6 @@ const PURGE_ROWS: u32 = 1_000;
 const AUDIT_COUNTS: u32 = 1_000;
 /// How long the rows of a deleted application stay after it: the index has long taken them out by then.
 const REMOVE_AFTER_MS: i64 = 60_000;
-/// How often a transaction is tried that others get in the way of. All tries together wait 1.3 seconds.
-const TRIES: u32 = 9;
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
 /// Folds until nothing is open; returns how many ledger rows.
 pub async fn fold(upkeep: &dyn Upkeep) -> Result<u64> {
@@ -72,19 +70,6 @@ pub async fn purge(upkeep: &dyn Upkeep, publisher: &dyn Publisher) -> Result<u64
         }
         total += u64::from(removed);
     }
-}
-
-/// Upkeep beside upkeep and writers: somebody else was in the way, and nothing was done.
-async fn again<T, F: Future<Output = Result<T>>>(mut attempt: impl FnMut() -> F) -> Result<T> {
-    let mut pause = FIRST_PAUSE;
-    for _ in 1..TRIES {
-        match attempt().await {
-            Err(Error::Conflict | Error::Busy(_)) => tokio::time::sleep(pause).await,
-            settled => return settled,
-        }
-        pause *= 2;
-    }
-    attempt().await
 }
 
 /// Compares every count with the rows themselves; with `repair`, writes each difference into the ledger.

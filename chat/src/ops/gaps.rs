@@ -3,6 +3,7 @@
 //! A number may be on its way for a while, so a pass first remembers how far a scope has come, and
 //! explains numbers up to there once a grace period has passed and the queues were seen empty since.
 
+use super::again::again;
 use crate::error::Result;
 use crate::metrics;
 use crate::model::{Gap, GapCause, Millis, Number, Scope};
@@ -51,10 +52,10 @@ pub async fn pass(
         // An explanation forgets what was seen before.
         explanations.write().await?;
         if !seen.is_empty() {
-            ledger.mark_seen(&seen, now).await?;
+            again(|| ledger.mark_seen(&seen, now)).await?;
         }
     }
-    ledger.trim().await?;
+    again(|| ledger.trim()).await?;
     Ok(explanations.numbers)
 }
 
@@ -126,7 +127,7 @@ impl<'a> Explanations<'a> {
         if self.open.is_empty() {
             return Ok(());
         }
-        self.ledger.explain(&self.open).await?;
+        again(|| self.ledger.explain(&self.open)).await?;
         self.open_gaps = 0;
         for Explanation { scope, gaps, .. } in self.open.drain(..) {
             for gap in gaps {
