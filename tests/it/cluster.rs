@@ -70,8 +70,10 @@ async fn a_rolling_restart_fails_no_request_and_delivers_nothing_twice() {
     let steps = members.len() as u64 + 1;
     for (step, member) in (1..).zip(members) {
         run.writers.accepted(step * CREATES / steps).await;
-        // Nobody is sent to who is about to stop; what is under way there is answered.
+        // Nobody is sent to who is about to stop, also none who knew of it before; what is under way there is
+        // answered.
         run.tell_of_others(member);
+        run.writers.accepted_more(4 * u64::from(CLIENTS)).await;
         run.cluster.stop_one(member).await;
         run.cluster.start_again(member).await;
         run.tell();

@@ -20,7 +20,7 @@ const ONE_OF_EACH: Size = Size {
 /// How often each step is come to.
 const ROUNDS: usize = 3;
 /// For a program to come to a step, with clients on it.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 /// Of a bulk request, and of its answer.
 const BULK: &[u8] = b"_bulk";
 const BULK_ANSWER: &[u8] = b"{\"items\"";
@@ -101,7 +101,7 @@ async fn a_folder_that_is_stopped_and_goes_on_counts_nothing_twice() {
     for _ in 0..3 {
         held.run.writers.accepted_more(50).await;
         held.gates.close(Place::Added).await;
-        held.gates.wait(Place::Added, 1, SOON).await;
+        held.gates.wait(Place::Added, SOON).await;
         held.run.cluster.pause(upkeep);
         held.gates.open().await;
         let another = held.run.cluster.run(&["reconcile"]);
@@ -201,7 +201,7 @@ impl Held {
             }
             Step::WhileDraining => {
                 self.gates.close(Place::Inserting).await;
-                self.gates.wait(Place::Inserting, 1, SOON).await;
+                self.gates.wait(Place::Inserting, SOON).await;
                 self.run.cluster.ask_to_stop(self.one(Role::Messages));
                 self.run.writers.accepted_more(50).await;
                 self.kill(&[Role::Messages]);
@@ -238,7 +238,7 @@ impl Held {
             Step::BeforeInstall => {
                 const RESERVED: &str = "SELECT CAST(SUM(hi) AS SIGNED) FROM sequences";
                 self.gates.close(Place::Reserving).await;
-                self.gates.wait(Place::Reserving, 1, SOON).await;
+                self.gates.wait(Place::Reserving, SOON).await;
                 let before = self.gates.ask(RESERVED).await;
                 self.numbers.hold(Hold::ToServer);
                 self.gates.open().await;
@@ -250,11 +250,13 @@ impl Held {
         }
     }
 
-    /// Each of `roles`, as soon as so many wait there.
+    /// Each of `roles`, once one waits there and the others had their time to come there as well.
     async fn kill_at_gate(&mut self, place: Place, roles: &[Role]) {
         self.gates.close(place).await;
-        let waiting = roles.len().min(2);
-        self.gates.wait(place, waiting, SOON).await;
+        self.gates.wait(place, SOON).await;
+        if roles.len() > 1 {
+            self.run.writers.accepted_more(50).await;
+        }
         self.kill(roles);
         self.gates.open().await;
         self.start_again(roles).await;
@@ -263,7 +265,7 @@ impl Held {
     /// What it says or is told after its commit is held back until it is killed.
     async fn kill_after_commit(&mut self, hold: Hold, bytes: &[u8]) {
         self.gates.close(Place::Inserting).await;
-        self.gates.wait(Place::Inserting, 1, SOON).await;
+        self.gates.wait(Place::Inserting, SOON).await;
         self.stores.hold(hold);
         self.gates.open().await;
         self.stores.holds(bytes, SOON).await;

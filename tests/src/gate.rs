@@ -131,11 +131,11 @@ impl Gates {
         self.holder.execute("ROLLBACK").await.expect(ANSWERS);
     }
 
-    /// Returns once so many transactions wait there.
-    pub async fn wait(&mut self, place: Place, transactions: usize, within: Duration) {
+    /// Returns once somebody waits there.
+    pub async fn wait(&mut self, place: Place, within: Duration) {
         let watcher = tokio::sync::Mutex::new(&mut self.watcher);
-        let ask = async || waiting(*watcher.lock().await, place).await.len();
-        eventually(within, ask, |waiting| *waiting >= transactions).await;
+        let ask = async || waiting(*watcher.lock().await, place).await;
+        eventually(within, ask, |waiting| !waiting.is_empty()).await;
     }
 
     /// Whether somebody waits there.
