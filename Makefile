@@ -6,6 +6,8 @@ SHELL := bash
 
 # release, or dev for a faster build.
 PROFILE ?= release
+# Images take the profile with link-time optimization, unless one is asked for.
+IMAGE_PROFILE := $(if $(filter file,$(origin PROFILE)),dist,$(PROFILE))
 # What a soak takes, besides its judgement.
 MINUTES ?= 2
 # chat-api and chat-worker are built only with these, and trace only with the last two.
@@ -16,7 +18,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down fmt lint no-drivers licences
+.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down images fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -81,3 +83,6 @@ stack-up: ## start MySQL, MariaDB, Redis, RabbitMQ and Elasticsearch; addresses 
 
 stack-down: ## end what stack-up started, and remove its data
 	@tests/services/down
+
+images: ## make the programs' images, with Docker or without; archives in target/images (PROFILE=dev builds faster)
+	@PROFILE=$(IMAGE_PROFILE) tests/cluster/images
