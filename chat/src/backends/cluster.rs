@@ -116,7 +116,7 @@ pub fn open_cluster(servers: &Servers, settings: ClusterSettings) -> Result<Clus
 pub fn mysql_settings(servers: &Servers, connections: u32) -> MysqlSettings {
     MysqlSettings {
         endpoint: servers.mysql.clone(),
-        ca_file: servers.ca_file.as_ref().map(PathBuf::from),
+        ca_file: servers.mysql_ca_file.as_ref().map(PathBuf::from),
         connections,
     }
 }

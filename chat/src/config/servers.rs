@@ -20,8 +20,9 @@ pub struct Servers {
     /// What keys in Redis and the names of indexes start with.
     pub key_prefix: String,
     pub numbering: Numbering,
-    /// The file `Trust::ca_pem` was read from, for drivers that read it themselves.
-    pub ca_file: Option<String>,
+    /// The file the database's `Trust::ca_pem` was read from: its driver reads it itself.
+    pub mysql_ca_file: Option<String>,
+    ca_files: CaFiles,
     plaintext: Vec<Server>,
 }
 
@@ -60,17 +61,7 @@ impl Server {
 }
 
 pub(super) fn read(from: &mut Source<'_>) -> Servers {
-    let ca_file = from.optional(v::TLS_CA_FILE, |text| Ok(text.to_owned()));
-    let ca_pem = ca_file.as_deref().and_then(|path| {
-        let text =
-            from.file(path)
-                .and_then(|text| match text.contains("-----BEGIN CERTIFICATE-----") {
-                    true => Ok(text.into_bytes()),
-                    false => Err(format!("{path:?} holds no PEM certificate")),
-                });
-        text.map_err(|problem| from.refuse(v::TLS_CA_FILE, problem))
-            .ok()
-    });
+    let ca_files: CaFiles = CA_FILES.map(|(name, _)| authorities(from, name));
     let plaintext = from.optional(v::TLS_INSECURE, |text| {
         text.split(',')
             .map(|part| parse::word(part.trim(), &SERVERS))
@@ -79,7 +70,7 @@ pub(super) fn read(from: &mut Source<'_>) -> Servers {
     let plaintext = plaintext.unwrap_or_default();
     let mut endpoint = |name: &str, server: Server, schemes: Schemes| {
         let trust = Trust {
-            ca_pem: ca_pem.clone(),
+            ca_pem: trusted(&ca_files, server).map(|file| file.pem.clone()),
             plaintext: plaintext.contains(&server),
         };
         let parse = |text: &str| address(text, schemes, server, trust.plaintext);
@@ -130,9 +121,48 @@ pub(super) fn read(from: &mut Source<'_>) -> Servers {
         otlp,
         key_prefix: from.value(v::KEY_PREFIX, key_prefix),
         numbering,
-        ca_file,
+        mysql_ca_file: trusted(&ca_files, Server::Mysql).map(|file| file.path.clone()),
+        ca_files,
         plaintext,
     }
+}
+
+/// Whom a variable says to trust: every server's authorities, or one's own, which come later here and win.
+const CA_FILES: [(&str, Option<Server>); 5] = [
+    (v::TLS_CA_FILE, None),
+    (v::MYSQL_CA_FILE, Some(Server::Mysql)),
+    (v::RABBITMQ_CA_FILE, Some(Server::Rabbitmq)),
+    (v::REDIS_CA_FILE, Some(Server::Redis)),
+    (v::ELASTICSEARCH_CA_FILE, Some(Server::Elasticsearch)),
+];
+
+/// In the order of `CA_FILES`.
+type CaFiles = [Option<CaFile>; 5];
+
+#[derive(Clone, Debug)]
+struct CaFile {
+    path: String,
+    pem: Vec<u8>,
+}
+
+fn trusted(files: &CaFiles, server: Server) -> Option<&CaFile> {
+    let applies = |of: Option<Server>| of.is_none_or(|of| of == server);
+    let files = CA_FILES.iter().zip(files).rev();
+    files
+        .filter(|((_, of), _)| applies(*of))
+        .find_map(|(_, file)| file.as_ref())
+}
+
+fn authorities(from: &mut Source<'_>, name: &str) -> Option<CaFile> {
+    let path = from.optional(name, |text| Ok(text.to_owned()))?;
+    let pem =
+        from.file(&path)
+            .and_then(|text| match text.contains("-----BEGIN CERTIFICATE-----") {
+                true => Ok(text.into_bytes()),
+                false => Err(format!("{path:?} holds no PEM certificate")),
+            });
+    let pem = pem.map_err(|problem| from.refuse(name, problem)).ok()?;
+    Some(CaFile { path, pem })
 }
 
 /// Something to go on with; without an address a problem has been recorded.
@@ -218,14 +248,17 @@ impl Servers {
             v::REDIS_URL => optional(&self.redis),
             v::ELASTICSEARCH_URL => masked(&self.elasticsearch),
             v::OTLP_ENDPOINT => optional(&self.otlp),
-            v::TLS_CA_FILE => self.ca_file.clone().unwrap_or_default(),
             v::TLS_INSECURE => self.without_tls().join(","),
             v::KEY_PREFIX => self.key_prefix.clone(),
             v::NUMBERING => NUMBERINGS
                 .iter()
                 .find(|(_, numbering)| *numbering == self.numbering)
                 .map_or(String::new(), |(word, _)| (*word).to_owned()),
-            _ => return None,
+            _ => {
+                let place = CA_FILES.iter().position(|(of, _)| *of == name)?;
+                let file = self.ca_files[place].as_ref();
+                file.map(|file| file.path.clone()).unwrap_or_default()
+            }
         })
     }
 }

@@ -105,6 +105,10 @@ pub const RABBITMQ_URL: &str = "CHAT_RABBITMQ_URL";
 pub const RABBITMQ_MANAGEMENT_URL: &str = "CHAT_RABBITMQ_MANAGEMENT_URL";
 pub const ELASTICSEARCH_URL: &str = "CHAT_ELASTICSEARCH_URL";
 pub const TLS_CA_FILE: &str = "CHAT_TLS_CA_FILE";
+pub const MYSQL_CA_FILE: &str = "CHAT_MYSQL_CA_FILE";
+pub const RABBITMQ_CA_FILE: &str = "CHAT_RABBITMQ_CA_FILE";
+pub const REDIS_CA_FILE: &str = "CHAT_REDIS_CA_FILE";
+pub const ELASTICSEARCH_CA_FILE: &str = "CHAT_ELASTICSEARCH_CA_FILE";
 pub const TLS_INSECURE: &str = "CHAT_TLS_INSECURE";
 pub const KEY_PREFIX: &str = "CHAT_KEY_PREFIX";
 pub const NUMBERING: &str = "CHAT_NUMBERING";
@@ -205,6 +209,46 @@ pub const VARIABLES: &[Variable] = &[
         default: Default::Unset,
         example: "/etc/chat/ca.pem",
         help: "Certificates (PEM) of the authorities that sign the servers' certificates. Unset: those the system trusts.",
+        secret: false,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: MYSQL_CA_FILE,
+        flag: "mysql-ca-file",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "/etc/chat/mysql-ca.pem",
+        help: "The same for the database alone. Unset: what CHAT_TLS_CA_FILE says.",
+        secret: false,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: RABBITMQ_CA_FILE,
+        flag: "rabbitmq-ca-file",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "/etc/chat/rabbitmq-ca.pem",
+        help: "The same for the broker and its management API alone. Unset: what CHAT_TLS_CA_FILE says.",
+        secret: false,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: REDIS_CA_FILE,
+        flag: "redis-ca-file",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "/etc/chat/redis-ca.pem",
+        help: "The same for Redis alone. Unset: what CHAT_TLS_CA_FILE says.",
+        secret: false,
+        programs: CLUSTER,
+    },
+    Variable {
+        name: ELASTICSEARCH_CA_FILE,
+        flag: "elasticsearch-ca-file",
+        group: Group::Servers,
+        default: Default::Unset,
+        example: "/etc/chat/elasticsearch-ca.pem",
+        help: "The same for the search engine alone. Unset: what CHAT_TLS_CA_FILE says.",
         secret: false,
         programs: CLUSTER,
     },

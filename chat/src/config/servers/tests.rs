@@ -19,6 +19,7 @@ fn read(change: &[(&str, &str)]) -> Result<Worker, Wrong> {
     let lookup = |name: &str| set.get(name).map(|value| (*value).to_owned());
     Worker::from_lookup(&lookup, &|path: &Path| match path.to_str() {
         Some("/ca.pem") => Ok("-----BEGIN CERTIFICATE-----\n".to_owned()),
+        Some("/own.pem") => Ok("-----BEGIN CERTIFICATE-----\nown\n".to_owned()),
         Some("/text") => Ok("tell-nobody".to_owned()),
         Some("/mysql") => Ok("mysql://from:file@db/chat\n".to_owned()),
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
@@ -89,6 +90,39 @@ fn an_authority_of_ones_own_is_trusted_by_every_connection() {
         ("/text", "\"/text\" holds no PEM certificate"),
     ] {
         assert_eq!(problem(&[("CHAT_TLS_CA_FILE", file)]).problem, said);
+    }
+}
+
+#[test]
+fn a_server_may_have_authorities_of_its_own() {
+    let own = "-----BEGIN CERTIFICATE-----\nown\n";
+    for (name, chosen) in [
+        ("CHAT_MYSQL_CA_FILE", 0),
+        ("CHAT_RABBITMQ_CA_FILE", 1),
+        ("CHAT_REDIS_CA_FILE", 2),
+        ("CHAT_ELASTICSEARCH_CA_FILE", 3),
+    ] {
+        for common in ["", "/ca.pem"] {
+            let change = [("CHAT_TLS_CA_FILE", common), (name, "/own.pem")];
+            let servers = read(&change).unwrap().servers;
+            let redis = servers.redis.as_ref().unwrap();
+            let endpoints = [
+                &servers.mysql,
+                &servers.rabbitmq,
+                redis,
+                &servers.elasticsearch,
+            ];
+            for (place, endpoint) in endpoints.into_iter().enumerate() {
+                let pem = endpoint.trust.ca_pem.as_deref();
+                let is_own = pem == Some(own.as_bytes());
+                assert_eq!(is_own, place == chosen, "{name} {place}");
+                assert_eq!(pem.is_some(), is_own || !common.is_empty());
+            }
+            let file = servers.mysql_ca_file.as_deref();
+            let of_mysql = if chosen == 0 { "/own.pem" } else { common };
+            assert_eq!(file.unwrap_or_default(), of_mysql);
+        }
+        assert_eq!(problem(&[(name, "/none")]).variable, name);
     }
 }
 
