@@ -8,7 +8,7 @@ use crate::kind::Kind;
 use chat::config::Auth;
 use chat::ops::Credential;
 use http::{HeaderMap, Uri, header};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::net::Ipv4Addr;
 use subtle::ConstantTimeEq;
 
@@ -18,18 +18,18 @@ pub(crate) fn credential<'a>(auth: &Auth, headers: &'a HeaderMap) -> Credential<
         (Auth::None, _) => Credential::Open,
         (Auth::Keys { .. }, None) => Credential::Missing,
         (Auth::Keys { admin_key }, Some(sent)) => {
-            if admin_key
-                .expose_secret()
-                .as_bytes()
-                .ct_eq(sent.as_bytes())
-                .into()
-            {
+            if admin_key.as_ref().is_some_and(|key| same(key, sent)) {
                 Credential::Admin
             } else {
                 Credential::Key(sent)
             }
         }
     }
+}
+
+/// In a time that does not tell how much of it is right.
+fn same(key: &SecretString, sent: &str) -> bool {
+    key.expose_secret().as_bytes().ct_eq(sent.as_bytes()).into()
 }
 
 /// For what only an administrator may do. A key of an application is told so, live or not; anything
@@ -115,7 +115,7 @@ mod tests {
 
     fn keys() -> Auth {
         Auth::Keys {
-            admin_key: "0123456789abcdef".to_owned().into(),
+            admin_key: Some("0123456789abcdef".to_owned().into()),
         }
     }
 
@@ -168,6 +168,19 @@ mod tests {
             Kind::Unauthenticated
         );
         assert!(require_admin(&Auth::None, &HeaderMap::new()).is_ok());
+    }
+
+    #[test]
+    fn without_an_admin_key_nobody_is_an_administrator() {
+        let keys = Auth::Keys { admin_key: None };
+        for sent in ["Bearer 0123456789abcdef", "Bearer x"] {
+            let refused = require_admin(&keys, &with(sent)).unwrap_err();
+            assert_eq!(refused.kind, Kind::Unauthenticated, "{sent}");
+        }
+        assert!(matches!(
+            credential(&keys, &with("Bearer cs_x")),
+            Credential::Key("cs_x")
+        ));
     }
 
     #[test]

@@ -106,7 +106,8 @@ pub enum Auth {
     /// Everybody; `listen` is a loopback address then.
     None,
     Keys {
-        admin_key: SecretString,
+        /// Without one nobody administrates: applications are neither made nor listed.
+        admin_key: Option<SecretString>,
     },
 }
 
@@ -124,6 +125,14 @@ impl Settings for Standalone {
 
     fn read(from: &mut Source<'_>) -> Self {
         let serving = serving(from);
+        if matches!(serving.auth, Auth::Keys { admin_key: None })
+            && !from.has_problem_with(ADMIN_KEY)
+        {
+            from.refuse(
+                ADMIN_KEY,
+                format!("is not set, and {AUTH_MODE}=keys needs it (or {ADMIN_KEY}_FILE)"),
+            );
+        }
         Self {
             process: process(from, Some(serving.listen)),
             serving,
@@ -233,20 +242,18 @@ fn auth(from: &mut Source<'_>, listen: SocketAddr) -> Auth {
     let keys = from.value(AUTH_MODE, |text| {
         parse::word(text, &[("none", false), ("keys", true)])
     });
-    match (keys, from.secret(ADMIN_KEY, parse::admin_key)) {
-        (true, Ok(Some(admin_key))) => return Auth::Keys { admin_key },
-        (true, Ok(None)) => from.refuse(
-            ADMIN_KEY,
-            format!("is not set, and {AUTH_MODE}=keys needs it (or {ADMIN_KEY}_FILE)"),
-        ),
-        (false, _) if !is_local(listen) => from.refuse(
+    let admin_key = from.secret(ADMIN_KEY, parse::admin_key).ok().flatten();
+    if keys {
+        return Auth::Keys { admin_key };
+    }
+    if !is_local(listen) {
+        from.refuse(
             AUTH_MODE,
             format!(
                 "none would let everybody who reaches {listen} read and change everything: \
                  set {AUTH_MODE}=keys and {ADMIN_KEY}, or listen on 127.0.0.1"
             ),
-        ),
-        _ => {}
+        );
     }
     Auth::None
 }

@@ -287,7 +287,7 @@ async fn at_most_512_requests_are_at_work_and_none_longer_than_15_seconds() {
 #[tokio::test]
 async fn a_store_that_hangs_behind_a_key_does_not_let_anybody_in() {
     let keys = Auth::Keys {
-        admin_key: ADMIN_KEY.to_owned().into(),
+        admin_key: Some(ADMIN_KEY.to_owned().into()),
     };
     let system = a_failing_system(ApiSettings {
         auth: keys,

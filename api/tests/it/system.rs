@@ -30,7 +30,7 @@ pub(crate) fn open() -> ApiSettings {
 pub(crate) fn with_keys() -> ApiSettings {
     ApiSettings {
         auth: Auth::Keys {
-            admin_key: ADMIN_KEY.to_owned().into(),
+            admin_key: Some(ADMIN_KEY.to_owned().into()),
         },
         ..open()
     }

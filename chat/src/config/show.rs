@@ -72,8 +72,8 @@ impl Serving {
                 Auth::Keys { .. } => "keys".to_owned(),
             },
             v::ADMIN_KEY => match self.auth {
-                Auth::None => String::new(),
-                Auth::Keys { .. } => MASK.to_owned(),
+                Auth::None | Auth::Keys { admin_key: None } => String::new(),
+                Auth::Keys { admin_key: Some(_) } => MASK.to_owned(),
             },
             v::TRUSTED_PROXIES => self.trusted_proxies.to_string(),
             v::CORS_ORIGINS => self.cors_origins.join(","),

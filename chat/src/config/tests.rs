@@ -25,7 +25,7 @@ fn admin_key(settings: &Standalone) -> &str {
     use secrecy::ExposeSecret;
     match &settings.serving.auth {
         Auth::None => "",
-        Auth::Keys { admin_key } => admin_key.expose_secret(),
+        Auth::Keys { admin_key } => admin_key.as_ref().map_or("", |key| key.expose_secret()),
     }
 }
 

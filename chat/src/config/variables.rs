@@ -328,7 +328,7 @@ pub const VARIABLES: &[Variable] = &[
         group: Group::Access,
         default: Default::Unset,
         example: "at-least-16-random-characters",
-        help: "The key that may create and list applications; needed where the mode is keys. 16 to 255 printable ASCII characters.",
+        help: "The key that may create and list applications. Where the mode is keys, chat-standalone needs it; chat-api without it lets nobody do that. 16 to 255 printable ASCII characters.",
         secret: true,
         programs: SERVING,
     },
