@@ -18,7 +18,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down images fmt lint no-drivers licences
+.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down images generated fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -34,6 +34,10 @@ run-stack: ## the same as a cluster on real servers, which it starts if needed; 
 test: ## run every test, on servers it starts and ends (servers that are up stay up)
 	tests/services/with cargo test --locked --workspace --features $(EVERYTHING)
 
+generated: ## write anew what follows from code: crds/
+	cargo build --locked -p operator
+	@crd=$$($${CARGO_TARGET_DIR:-target}/debug/chat-operator crd); echo "$$crd" > crds/chatsystem.yaml
+
 soak: ## load and random kills on a cluster for MINUTES=2, then a judgement of everything
 	tests/services/with tests/soak.sh $(MINUTES)
 
@@ -48,11 +52,13 @@ lint: ## clippy with warnings denied, also of what chat-standalone links, and th
 	cargo check --locked -p chat --no-default-features
 
 # The tree is read first, so that a failing cargo is not taken for an empty tree.
-no-drivers: ## the library alone links no driver, chat-standalone none of the cluster's and no traces
+no-drivers: ## the library alone and chat-operator link no driver, chat-standalone none of the cluster's and no traces
 	@tree=$$(cargo tree --locked -p standalone -e normal --prefix none); \
 	! grep -E '^(lapin|redis|elasticsearch|sqlx-mysql|opentelemetry.*) ' <<< "$$tree" || { echo "chat-standalone must not link these"; exit 1; }
-	@tree=$$(cargo tree --locked -p chat --no-default-features -e normal --prefix none); \
-	! grep -E '^(sqlx|sqlx-.*|tantivy|lapin|redis|elasticsearch|opentelemetry.*) ' <<< "$$tree" || { echo "chat without features must not link these"; exit 1; }
+	@for package in chat operator; do \
+		tree=$$(cargo tree --locked -p $$package -e normal --prefix none); \
+		! grep -E '^(sqlx|sqlx-.*|tantivy|lapin|redis|elasticsearch|opentelemetry.*) ' <<< "$$tree" || { echo "$$package must not link these"; exit 1; }; \
+	done
 
 licences: $(CARGO_DENY) ## licences, sources and duplicates of all dependencies
 	$(CARGO_DENY) --locked check bans licenses sources

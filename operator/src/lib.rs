@@ -1,0 +1,7 @@
+//! From a `ChatSystem` resource to a running chat on Kubernetes.
+//!
+//! One pipeline, a file for each step: observe, validate, decide, build, apply, status. What decides (`validate`,
+//! `scaling`, `build`) is pure: time and everything seen of the world are arguments.
+
+pub mod crd;
+pub mod manifest;

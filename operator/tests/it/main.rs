@@ -1,0 +1,5 @@
+//! The operator without a cluster.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod definition;
