@@ -34,9 +34,14 @@ run-stack: ## the same as a cluster on real servers, which it starts if needed; 
 test: ## run every test, on servers it starts and ends (servers that are up stay up)
 	tests/services/with cargo test --locked --workspace --features $(EVERYTHING)
 
-generated: ## write anew what follows from code: crds/
+generated: ## write anew what follows from code: crds/, and the children of the samples
 	cargo build --locked -p operator
-	@crd=$$($${CARGO_TARGET_DIR:-target}/debug/chat-operator crd); echo "$$crd" > crds/chatsystem.yaml
+	@operator=$${CARGO_TARGET_DIR:-target}/debug/chat-operator; \
+	write() { local text; text=$$("$$operator" "$${@:2}"); echo "$$text" > "$$1"; }; \
+	write crds/chatsystem.yaml crd; \
+	for sample in ten-lines full; do \
+		write "operator/tests/children/$$sample.yaml" render -f "examples/$$sample.yaml"; \
+	done
 
 soak: ## load and random kills on a cluster for MINUTES=2, then a judgement of everything
 	tests/services/with tests/soak.sh $(MINUTES)

@@ -3,6 +3,8 @@
 //! One pipeline, a file for each step: observe, validate, decide, build, apply, status. What decides (`validate`,
 //! `scaling`, `build`) is pure: time and everything seen of the world are arguments.
 
+pub mod build;
 pub mod crd;
 pub mod manifest;
 pub mod scaling;
+pub mod validate;

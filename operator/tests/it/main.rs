@@ -2,4 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod children;
 mod definition;
+mod environment;
+mod invalid;
+mod program;
+mod samples;
