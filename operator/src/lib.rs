@@ -7,4 +7,5 @@ pub mod build;
 pub mod crd;
 pub mod manifest;
 pub mod scaling;
+pub mod status;
 pub mod validate;
