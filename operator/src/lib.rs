@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod crd;
+pub mod lease;
 pub mod manifest;
 pub mod scaling;
 pub mod status;
