@@ -132,7 +132,7 @@ pub enum Queue {
 impl Queue {
     pub const ALL: [Self; 3] = [Self::Chats, Self::Messages, Self::Indexing];
 
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Chats => "chat.chats",
             Self::Messages => "chat.messages",
@@ -140,6 +140,13 @@ impl Queue {
         }
     }
 }
+
+/// The queue of what no other queue was there for.
+pub const UNROUTED: &str = "chat.unrouted";
+/// The queue of what a worker may have died of, to be carried out alone.
+pub const SUSPECT: &str = "chat.suspect";
+/// The queue where dead letters wait for people.
+pub const DEAD: &str = "chat.dead";
 
 impl Command {
     pub fn queue(&self) -> Queue {

@@ -7,6 +7,7 @@ pub mod build;
 pub mod crd;
 pub mod lease;
 pub mod manifest;
+pub mod sample;
 pub mod scaling;
 pub mod status;
 pub mod validate;

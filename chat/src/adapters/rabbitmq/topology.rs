@@ -5,20 +5,15 @@
 
 use super::connection::describe;
 use crate::event::Queue;
+pub(super) use crate::event::{DEAD, SUSPECT, UNROUTED};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 /// Commands go here; the routing key is a queue's name.
 pub(super) const COMMANDS: &str = "chat.cmd";
-/// What no queue was there for.
-pub(super) const UNROUTED: &str = "chat.unrouted";
-/// What a worker may have died of, to be carried out alone.
-pub(super) const SUSPECT: &str = "chat.suspect";
 /// Where dead letters are published.
 pub(super) const DEAD_LETTERS: &str = "chat.dlx";
-/// Where they wait for people.
-pub(super) const DEAD: &str = "chat.dead";
 
 /// All queues, in the order a message goes through them.
 pub(super) const QUEUES: [&str; 6] = [
