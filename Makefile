@@ -18,12 +18,12 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down images generated fmt lint no-drivers licences
+.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down images cluster-up cluster-down e2e generated fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 run: ## build and start the chat on 127.0.0.1:8080, data in ./data (PROFILE=dev builds faster)
 	@cargo run --locked --profile $(PROFILE) -p standalone --bin chat-standalone
@@ -97,3 +97,12 @@ stack-down: ## end what stack-up started, and remove its data
 
 images: ## make the programs' images, with Docker or without; archives in target/images (PROFILE=dev builds faster)
 	@PROFILE=$(IMAGE_PROFILE) tests/cluster/images
+
+cluster-up: ## start a real Kubernetes of three nodes by kind, with Docker or without; the first time takes minutes
+	@tests/cluster/up
+
+cluster-down: ## end what cluster-up started
+	@tests/cluster/down
+
+e2e: ## try the images as pods on the cluster, which it starts and ends (a cluster that is up stays up)
+	@PROFILE=$(IMAGE_PROFILE) tests/cluster/e2e
