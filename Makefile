@@ -18,7 +18,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down images cluster-up cluster-down e2e generated fmt lint no-drivers licences
+.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down images cluster-up cluster-down e2e charts generated fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -106,3 +106,6 @@ cluster-down: ## end what cluster-up started
 
 e2e: ## try the images as pods on the cluster, which it starts and ends (a cluster that is up stays up)
 	@PROFILE=$(IMAGE_PROFILE) tests/cluster/e2e
+
+charts: ## lint the charts; builds helm the first time
+	@tests/cluster/lint-charts
