@@ -53,11 +53,13 @@ clients() {
 # inside COMMAND...: becomes COMMAND where it reaches the cluster, with the clients in its PATH.
 inside() {
     local pid
-    PATH=$cache/clients:$PATH
     if [ -e "$run" ]; then
         pid=$(engine) || { say "the engine is gone: make cluster-down, then make cluster-up"; exit 1; }
-        export DOCKER_HOST=unix://$run/docker.sock KUBECONFIG=$run/kubeconfig
+        export PATH=$cache/clients:$PATH DOCKER_HOST=unix://$run/docker.sock KUBECONFIG=$run/kubeconfig
         exec nsenter --target "$pid" --net -- "$@"
     fi
+    # Never whatever cluster the user's own configuration points to just now.
+    export PATH=$PATH:$cache/clients KUBECONFIG=$cache/kubeconfig
+    [ -e "$KUBECONFIG" ] || { say "no cluster is up: make cluster-up"; exit 1; }
     exec "$@"
 }
