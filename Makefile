@@ -104,7 +104,7 @@ cluster-up: ## start a real Kubernetes of three nodes by kind, with Docker or wi
 cluster-down: ## end what cluster-up started
 	@tests/cluster/down
 
-e2e: ## try the images as pods on the cluster, which it starts and ends (a cluster that is up stays up)
+e2e: ## try images and charts on the cluster, which it starts and ends (a cluster that is up stays up)
 	@PROFILE=$(IMAGE_PROFILE) tests/cluster/e2e
 
 charts: ## lint the charts; builds helm the first time
