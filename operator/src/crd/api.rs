@@ -9,9 +9,14 @@ use serde::{Deserialize, Serialize};
 /// The HTTP API.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.autoscaling) || !has(oldSelf.autoscaling) || self.replicas == oldSelf.replicas")
-    .message("replicas has no effect while autoscaling is set; change autoscaling.minReplicas or remove autoscaling")
-    .field_path(".replicas"))]
+#[x_kube(
+    validation = Rule::new("!has(self.autoscaling) || !has(oldSelf.autoscaling) || self.replicas == oldSelf.replicas")
+        .message("replicas has no effect while autoscaling is set; change autoscaling.minReplicas or remove autoscaling")
+        .field_path(".replicas"),
+    validation = Rule::new("!has(self.autoscaling) || !has(self.resources) || (has(self.resources.requests) && 'cpu' in self.resources.requests) || (has(self.resources.limits) && 'cpu' in self.resources.limits)")
+        .message("resources needs requests.cpu while autoscaling is set: its target is a part of that")
+        .field_path(".resources")
+)]
 pub struct Api {
     /// How many pods; `kubectl scale chatsystem` changes it. No effect while autoscaling is set.
     #[serde(default = "replicas")]
