@@ -43,16 +43,18 @@ pub(super) fn build(system: &System) -> Job {
         CHECKSUM.to_owned(),
         meta::checksum(&(system.revision(url), authority)),
     );
-    let name = format!("{}-{}", component.object(system), meta::checksum(&template));
+    let spec = JobSpec {
+        template,
+        backoff_limit: Some(3),
+        active_deadline_seconds: Some(600),
+        pod_failure_policy: Some(failure_policy()),
+        ..JobSpec::default()
+    };
+    // Of everything in it: most of a Job cannot be changed, also not by the next operator.
+    let name = format!("{}-{}", component.object(system), meta::checksum(&spec));
     Job {
         metadata: meta::named(system, component, name),
-        spec: Some(JobSpec {
-            template,
-            backoff_limit: Some(3),
-            active_deadline_seconds: Some(600),
-            pod_failure_policy: Some(failure_policy()),
-            ..JobSpec::default()
-        }),
+        spec: Some(spec),
         status: None,
     }
 }
