@@ -39,7 +39,7 @@ pub(super) fn compute(
 ) -> Vec<Condition> {
     let all = [
         ready(resource, known),
-        progressing(known),
+        progressing(resource, known),
         migrations_applied(&known.migration),
         backends_ready(known),
         queue_metrics(known),
@@ -65,11 +65,20 @@ pub(super) fn compute(
 
 /// Why the system does not do all of its work, the first cause first.
 fn ready(resource: &ChatSystem, known: &Known) -> Said {
+    let paused = resource.spec.paused;
+    if paused && known.api.is_none() {
+        return said(
+            "Ready",
+            "False",
+            "Paused",
+            "nothing is made while spec.paused is true",
+        );
+    }
     let mut ready = match trouble(known) {
         Some(trouble) => not("Ready", &trouble),
         None => said("Ready", "True", "AllReady", counts(known)),
     };
-    if resource.spec.paused {
+    if paused {
         ready.message = format!("Paused. {}", ready.message);
     }
     ready
@@ -92,7 +101,10 @@ fn trouble(known: &Known) -> Option<Trouble> {
     match &known.migration {
         Migration::Failed(failed) => return Some(failed.clone()),
         Migration::None | Migration::Running if !running(known) => {
-            return trouble("Installing", "the tables are being made".to_owned());
+            return trouble(
+                "Migrating",
+                "everything else waits for the tables".to_owned(),
+            );
         }
         _ => {}
     }
@@ -123,14 +135,21 @@ fn counts(known: &Known) -> String {
     format!("API {}/{}, workers {ready}/{wanted}", api.0, api.1)
 }
 
-fn progressing(known: &Known) -> Said {
+fn progressing(resource: &ChatSystem, known: &Known) -> Said {
     let kind = "Progressing";
     let mut rollouts = known
         .workers
         .iter()
         .map(|workers| &workers.rollout)
         .chain(&known.api);
-    if known.refused.is_some() {
+    if resource.spec.paused {
+        said(
+            kind,
+            "False",
+            "Paused",
+            "only the number of workers is changed",
+        )
+    } else if known.refused.is_some() {
         said(kind, "False", "Refused", "what runs stays as it was")
     } else if let Migration::Failed(_) = known.migration {
         said(

@@ -164,7 +164,7 @@ fn an_upgrade_that_migrates_stays_ready_and_an_installation_is_not_yet() {
     assert_eq!(told(&known, "Progressing").1, "Migrating");
     known.api = Some(rollout(2, 0));
     known.workers.clear();
-    assert_eq!(told(&known, "Ready").1, "Installing");
+    assert_eq!(told(&known, "Ready").1, "Migrating");
 }
 
 #[test]
@@ -196,11 +196,25 @@ fn a_role_that_sleeps_at_zero_is_ready() {
 #[test]
 fn a_paused_system_says_so_whatever_else_is_true() {
     let paused = resource(|spec| spec.paused = true);
-    let status = compute(&paused, &well(), at(0));
-    assert_eq!(
-        condition(&status, "Ready").2,
-        "Paused. API 2/2, workers 3/3"
-    );
+    let said = |known: &Known, kind| condition(&compute(&paused, known, at(0)), kind);
+    let ready = text("True", "AllReady", "Paused. API 2/2, workers 3/3");
+    assert_eq!(said(&well(), "Ready"), ready);
+    assert_eq!(said(&well(), "Progressing").1, "Paused");
+    let mut broken = well();
+    broken.refused = Some(refused());
+    let (_, reason, message) = said(&broken, "Ready");
+    assert_eq!(reason, "SecretNotFound");
+    assert!(message.starts_with("Paused. spec.redis"));
+    // Before the first installation.
+    let nothing = Known {
+        migration: Migration::None,
+        api: None,
+        workers: Vec::new(),
+        backends: None,
+        ..well()
+    };
+    assert_eq!(said(&nothing, "Ready").1, "Paused");
+    assert_eq!(said(&nothing, "Progressing").1, "Paused");
 }
 
 #[test]
