@@ -65,9 +65,7 @@ async fn run(settings: &Api) -> Result<()> {
     let admin = tokio::spawn(api::serve(
         admin,
         api::admin_router(cluster.health_of_api()),
-        ServeLimits {
-            max_connections: ADMIN_CONNECTIONS,
-        },
+        ServeLimits::connections(ADMIN_CONNECTIONS),
         stop_admin.clone(),
     ));
     let router = api::router(
@@ -75,9 +73,7 @@ async fn run(settings: &Api) -> Result<()> {
         cluster.limiter.clone(),
         ApiSettings::from(&settings.serving),
     );
-    let limits = ServeLimits {
-        max_connections: settings.serving.max_connections,
-    };
+    let limits = ServeLimits::connections(settings.serving.max_connections);
     let served = tokio::spawn(api::serve(api, router, limits, stop.clone()));
 
     stop.cancelled().await;

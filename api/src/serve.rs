@@ -3,23 +3,25 @@
 //! Not `axum::serve`, because that has no header timeout, no limit on connections and leaves Nagle's
 //! algorithm on, which costs a request 40 ms against a peer that delays its acknowledgements.
 
-use crate::envelope::Peer;
+mod connection;
+mod socket;
+mod traffic;
+
 use axum::Router;
-use axum::body::Body;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use connection::Serving;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tower::Service;
+use tokio_util::task::TaskTracker;
 
+/// For the head of a request, from the last answer or the connection's begin.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+const PARK_AFTER: Duration = Duration::from_millis(50);
 /// How long requests in flight may go on after the stop; a process has ten seconds to end.
 const STOP_DEADLINE: Duration = Duration::from_secs(7);
 const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -32,6 +34,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct ServeLimits {
     /// Connections at once. More wait in the listener's backlog.
     pub max_connections: u32,
+    /// An HTTP/1.1 connection that is silent for this long gives back all memory but its socket's until it
+    /// speaks again; one that was busy, after two seconds at most. Its client notices nothing.
+    pub park_after: Duration,
+}
+
+impl ServeLimits {
+    /// So many connections at once, parked soon.
+    pub fn connections(max_connections: u32) -> Self {
+        Self {
+            max_connections,
+            park_after: PARK_AFTER,
+        }
+    }
 }
 
 /// Serves HTTP/1.1 and HTTP/2 (without TLS) until `shutdown` is cancelled; then stops accepting,
@@ -42,8 +57,14 @@ pub async fn serve(
     limits: ServeLimits,
     shutdown: CancellationToken,
 ) {
-    let builder = Arc::new(connection_builder());
-    let graceful = GracefulShutdown::new();
+    let serving = Arc::new(Serving {
+        router,
+        http1: http1_builder(),
+        http2: http2_builder(),
+        park_after: limits.park_after,
+        stop: CancellationToken::new(),
+    });
+    let connections = TaskTracker::new();
     let abort = CancellationToken::new();
     let room = Arc::new(Semaphore::new(
         usize::try_from(limits.max_connections).unwrap_or(Semaphore::MAX_PERMITS),
@@ -53,49 +74,25 @@ pub async fn serve(
             () = shutdown.cancelled() => break,
             next = next_connection(&listener, &room) => next,
         };
-        let watcher = graceful.watcher();
-        let (builder, router, abort) = (Arc::clone(&builder), router.clone(), abort.clone());
-        tokio::spawn(async move {
-            let asked = Arc::new(AtomicBool::new(false));
-            let asks = Arc::clone(&asked);
-            let service =
-                hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-                    asks.store(true, Ordering::Relaxed);
-                    request.extensions_mut().insert(Peer(peer.ip()));
-                    router.clone().call(request.map(Body::new))
-                });
-            let connection = builder
-                .serve_connection(TokioIo::new(stream), service)
-                .into_owned();
+        let (serving, abort) = (Arc::clone(&serving), abort.clone());
+        connections.spawn(async move {
             tokio::select! {
-                ended = watcher.watch(connection) => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection broke");
-                    }
-                }
-                () = silence(&asked) => tracing::debug!("a connection without a request"),
+                () = serving.carry(stream, peer.ip()) => {}
                 () = abort.cancelled() => {}
             }
             drop(permit);
         });
     }
     drop(listener);
-    if tokio::time::timeout(STOP_DEADLINE, graceful.shutdown())
+    serving.stop.cancel();
+    connections.close();
+    if tokio::time::timeout(STOP_DEADLINE, connections.wait())
         .await
         .is_err()
     {
         tracing::warn!("cutting off requests that did not end in time");
     }
     abort.cancel();
-}
-
-/// Ends when no request has come in time. The builder's own deadline for headers only begins once it
-/// has read enough to tell HTTP/1.1 from HTTP/2, so silence would hold a connection for ever.
-async fn silence(asked: &AtomicBool) {
-    tokio::time::sleep(HEADER_DEADLINE).await;
-    if asked.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
-    }
 }
 
 async fn next_connection(
@@ -122,14 +119,18 @@ async fn next_connection(
     }
 }
 
-fn connection_builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .http2()
+        .max_buf_size(MAX_HEADER_BYTES);
+    builder
+}
+
+fn http2_builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(u32::try_from(MAX_HEADER_BYTES).unwrap_or(u32::MAX))

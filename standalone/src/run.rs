@@ -56,9 +56,7 @@ pub(crate) async fn run(settings: &Standalone) -> Result<()> {
     let admin = tokio::spawn(api::serve(
         admin,
         api::admin_router(embedded.ops.health()),
-        ServeLimits {
-            max_connections: ADMIN_CONNECTIONS,
-        },
+        ServeLimits::connections(ADMIN_CONNECTIONS),
         stop_admin.clone(),
     ));
     let router = api::router(
@@ -66,9 +64,7 @@ pub(crate) async fn run(settings: &Standalone) -> Result<()> {
         embedded.limiter.clone(),
         ApiSettings::from(&settings.serving),
     );
-    let limits = ServeLimits {
-        max_connections: settings.serving.max_connections,
-    };
+    let limits = ServeLimits::connections(settings.serving.max_connections);
     let served = tokio::spawn(api::serve(api, router, limits, stop.clone()));
 
     stop.cancelled().await;

@@ -17,6 +17,7 @@ mod idempotency;
 mod limits;
 mod logs;
 mod messages;
+mod parking;
 mod search;
 mod serving;
 mod surroundings;

@@ -22,7 +22,7 @@ async fn served(max_connections: u32) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let limits = ServeLimits { max_connections };
+    let limits = ServeLimits::connections(max_connections);
     let serving = tokio::spawn(api::serve(
         listener,
         system.router.clone(),
@@ -43,12 +43,12 @@ impl Served {
     }
 }
 
-async fn send(stream: &mut TcpStream, text: &str) {
+pub(crate) async fn send(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).await.unwrap();
 }
 
 /// Reads one answer with a content-length.
-async fn answer(stream: &mut TcpStream) -> String {
+pub(crate) async fn answer(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -136,7 +136,7 @@ async fn a_body_that_is_too_large_is_answered_even_while_it_is_sent() {
 
 /// Takes as long as the deadline of a body and of a head.
 #[tokio::test]
-async fn a_slow_body_is_answered_with_a_timeout_and_a_slow_head_is_cut_off() {
+async fn a_slow_body_is_answered_with_a_timeout_and_a_slow_or_missing_head_is_cut_off() {
     let served = served(10).await;
     let started = Instant::now();
     let mut slow_body = served.connect().await;
@@ -144,6 +144,10 @@ async fn a_slow_body_is_answered_with_a_timeout_and_a_slow_head_is_cut_off() {
     send(&mut slow_body, "{").await;
     let mut slow_head = served.connect().await;
     send(&mut slow_head, "GET /applications HTTP/1.1\r\nhost: local").await;
+    let silent = served.connect().await;
+    let mut idle = served.connect().await;
+    send(&mut idle, GET).await;
+    answer(&mut idle).await;
 
     let timed_out = answer(&mut slow_body).await;
     assert!(
@@ -151,12 +155,15 @@ async fn a_slow_body_is_answered_with_a_timeout_and_a_slow_head_is_cut_off() {
             && timed_out.contains("urn:chatsystem:problem:timeout"),
         "{timed_out}"
     );
-    let mut rest = Vec::new();
-    let closed = timeout(Duration::from_secs(10), slow_head.read_to_end(&mut rest)).await;
-    assert!(
-        closed.is_ok(),
-        "a head that never ends keeps its connection"
-    );
+    for (mut stream, what) in [
+        (slow_head, "a head that never ends"),
+        (silent, "silence"),
+        (idle, "silence after an answer"),
+    ] {
+        let mut rest = Vec::new();
+        let closed = timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await;
+        assert!(closed.is_ok(), "{what} keeps its connection");
+    }
     assert!(started.elapsed() < Duration::from_secs(15));
 }
 

@@ -30,9 +30,7 @@ pub(crate) async fn run(settings: &Worker, role: Role) -> Result<()> {
     let admin = tokio::spawn(api::serve(
         admin,
         api::admin_router(cluster.health_of_worker(indexes)),
-        ServeLimits {
-            max_connections: ADMIN_CONNECTIONS,
-        },
+        ServeLimits::connections(ADMIN_CONNECTIONS),
         stop_admin.clone(),
     ));
     let keep_index = indexes.then(|| tokio::spawn(keep_index(cluster.clone(), stop.clone())));
