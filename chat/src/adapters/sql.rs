@@ -7,6 +7,7 @@
 mod across;
 mod decode;
 mod dialect;
+mod fold;
 mod gaps;
 #[cfg(feature = "cluster")]
 mod mysql;

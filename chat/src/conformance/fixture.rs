@@ -84,6 +84,11 @@ impl Store {
     pub(super) async fn fold(&self) {
         while again(|| self.upkeep.fold(7)).await > 0 {}
     }
+
+    /// The whole ledger in one transaction.
+    pub(super) async fn fold_all_at_once(&self) {
+        again(|| self.upkeep.fold(5_000)).await;
+    }
 }
 
 /// An application nobody used before.

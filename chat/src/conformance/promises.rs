@@ -71,6 +71,7 @@ macro_rules! promises_of_the_store {
             counts_are_right_before_and_after_a_fold,
             a_fold_says_how_much_it_folded,
             a_count_that_falls_to_none_is_none,
+            many_counts_are_folded_at_once,
             counts_are_exact_in_every_snapshot,
             any_number_of_folders_fold_each_change_once,
             a_fold_that_is_cut_off_folds_all_or_nothing,

@@ -42,8 +42,12 @@ fn app_of(counted: Counted) -> AppId {
 
 /// Writes a ledger row that no row stands for.
 async fn plant(tenant: &Tenant, counted: Counted, change: i64) {
-    let lie = move |_: &Existing| Plan {
-        ledger: vec![LedgerEntry { counted, change }],
+    plant_all(tenant, &[LedgerEntry { counted, change }]).await;
+}
+
+async fn plant_all(tenant: &Tenant, entries: &[LedgerEntry]) {
+    let lie = |_: &Existing| Plan {
+        ledger: entries.to_vec(),
         ..Plan::default()
     };
     let nothing = Keys::default();
@@ -108,6 +112,42 @@ pub async fn a_count_that_falls_to_none_is_none(store: Store) {
     tenant.say(1, [4]).await;
     store.fold().await;
     assert_eq!(tenant.messages_count(1).await, 1);
+}
+
+pub async fn many_counts_are_folded_at_once(store: Store) {
+    const CHATS: u64 = 150;
+    let tenant = Tenant::with_chats(&store, CHATS).await;
+    let entry = |chat, change| LedgerEntry {
+        counted: Counted::MessagesOf(tenant.chat(chat)),
+        change,
+    };
+    let change = |chat: u64| i64::try_from(chat).expect("it is small");
+    let expect = async |count: fn(u64) -> u64| {
+        for chat in 1..=CHATS {
+            assert_eq!(tenant.messages_count(chat).await, count(chat), "of {chat}");
+        }
+    };
+    let up: Vec<_> = (1..=CHATS).map(|chat| entry(chat, change(chat))).collect();
+    plant_all(&tenant, &up).await;
+    store.fold_all_at_once().await;
+    expect(|chat| chat).await;
+
+    // Up, down, and to none, whether there was something before or not.
+    let both: Vec<_> = (1..=CHATS)
+        .flat_map(|chat| match chat % 3 {
+            0 => vec![entry(chat, 1), entry(chat, 1)],
+            1 => vec![entry(chat, 5), entry(chat, -change(chat) - 5)],
+            _ => vec![entry(chat, 5), entry(chat, -6)],
+        })
+        .collect();
+    plant_all(&tenant, &both).await;
+    store.fold_all_at_once().await;
+    expect(|chat| match chat % 3 {
+        0 => chat + 2,
+        1 => 0,
+        _ => chat - 1,
+    })
+    .await;
 }
 
 pub async fn counts_are_exact_in_every_snapshot(store: Store) {

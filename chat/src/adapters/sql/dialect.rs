@@ -22,6 +22,8 @@ pub(super) struct Dialect {
     pub(super) by_uid: &'static str,
     /// Joins in the order as written.
     pub(super) join_in_order: &'static str,
+    /// Ends an INSERT of counts: one that is there already grows by the new row's `n` instead.
+    pub(super) or_add_to_n: &'static str,
     /// What an error of a statement means.
     pub(super) classify: fn(sqlx::Error) -> Error,
     /// What an error of COMMIT means: nothing was written, or nobody knows.

@@ -46,6 +46,8 @@ static MYSQL: Dialect = Dialect {
     by_key: " FORCE INDEX (PRIMARY)",
     by_uid: " FORCE INDEX (uid)",
     join_in_order: "STRAIGHT_JOIN",
+    // MariaDB does not know a name for the new row.
+    or_add_to_n: " ON DUPLICATE KEY UPDATE n = n + VALUES(n)",
     classify: errors::classify,
     classify_commit: errors::classify_commit,
 };

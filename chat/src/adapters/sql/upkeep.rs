@@ -1,22 +1,16 @@
-//! `Upkeep`: folding the ledger, purging under deleted parents, auditing counts.
+//! `Upkeep`: auditing counts here; folding and purging in files of their own.
 
-use super::decode::{Cursor, KIND_CHATS, LIVE, broken, counted_columns};
+use super::decode::{Cursor, LIVE, broken, counted_columns};
+use super::fold::fold;
 use super::purge::{orphans_sql, purge, remove};
-use super::statement::{any_of, insert, insert_chunks, marks, select_chunks};
 use super::writer::write_ledger;
 use super::{Query, SqlStore, Tx};
 use crate::error::Result;
-use crate::model::{AppId, ChatKey, MessageKey, Millis};
+use crate::model::{ChatKey, MessageKey, Millis};
 use crate::ports::{Audit, Drift, Purged, Upkeep};
 use crate::rows::{Counted, LedgerEntry};
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
-
-/// Counts read and written together in a fold.
-const COUNTS: usize = 64;
-/// Ledger rows deleted by one statement.
-const DELETES: usize = 512;
 
 #[async_trait]
 impl Upkeep for SqlStore {
@@ -156,124 +150,4 @@ async fn repair(tx: &mut Tx, counted: Counted) -> Result<()> {
     };
     let change = rows - said;
     write_ledger(tx, &[LedgerEntry { counted, change }]).await
-}
-
-fn counted(row: &mut Cursor<'_>) -> Result<Counted> {
-    let kind: i64 = row.get()?;
-    let app: AppId = row.app()?;
-    Ok(if kind == KIND_CHATS {
-        Counted::ChatsOf(app)
-    } else {
-        Counted::MessagesOf(ChatKey {
-            app,
-            number: row.number()?,
-        })
-    })
-}
-
-/// Exactly the rows that were read are deleted: a row committed meanwhile with a smaller id would be
-/// lost to `DELETE .. WHERE id <= max`.
-async fn fold(tx: &mut Tx, limit: u32) -> Result<u32> {
-    let sql = format!(
-        "SELECT id, n, kind, app_id, chat_number FROM count_ledger ORDER BY id LIMIT ?{}",
-        tx.dialect().skip_locked
-    );
-    let rows = tx
-        .fetch_all(sql, |query| query.bind(i64::from(limit)))
-        .await?;
-    let mut ids: Vec<i64> = Vec::with_capacity(rows.len());
-    let mut sums: BTreeMap<Counted, i64> = BTreeMap::new();
-    for row in &rows {
-        let mut row = Cursor::over(row);
-        ids.push(row.get()?);
-        let n: i64 = row.get()?;
-        *sums.entry(counted(&mut row)?).or_default() += n;
-    }
-    sums.retain(|_, sum| *sum != 0);
-    let sums: Vec<(Counted, i64)> = sums.into_iter().collect();
-    for chunk in sums.chunks(COUNTS) {
-        add_to_counts(tx, chunk).await?;
-    }
-    for chunk in ids.chunks(DELETES) {
-        // Full chunks are one statement, the rest is filled up like any list of keys.
-        let lists = match chunk.len() {
-            DELETES => vec![chunk.to_vec()],
-            _ => select_chunks(chunk.iter().copied()),
-        };
-        for ids in lists {
-            let sql = format!(
-                "DELETE FROM count_ledger WHERE id IN ({})",
-                marks(ids.len())
-            );
-            tx.run(sql, |query| {
-                ids.iter().fold(query, |query, id| query.bind(*id))
-            })
-            .await?;
-        }
-    }
-    Ok(u32::try_from(ids.len()).expect("at most `limit` rows were read"))
-}
-
-const COUNT_KEY: &str = "kind = ? AND app_id = ? AND chat_number = ?";
-
-fn bind_count_key(query: Query, counted: Counted) -> Query {
-    let (kind, app, chat) = counted_columns(counted);
-    query.bind(kind).bind(app).bind(chat)
-}
-
-async fn add_to_counts(tx: &mut Tx, changes: &[(Counted, i64)]) -> Result<()> {
-    let mut counts = counts(tx, changes).await?;
-    let mut new = Vec::new();
-    for (key, change) in changes {
-        let Some(old) = counts.remove(key) else {
-            new.push((*key, *change));
-            continue;
-        };
-        if old + change == 0 {
-            // No row means none: purging looks for deleted chats that still have one.
-            let sql = format!("DELETE FROM counts WHERE {COUNT_KEY}");
-            tx.run(sql, |query| bind_count_key(query, *key)).await?;
-        } else {
-            let sql = format!("UPDATE counts SET n = ? WHERE {COUNT_KEY}");
-            tx.run(sql, |query| bind_count_key(query.bind(old + change), *key))
-                .await?;
-        }
-    }
-    for chunk in insert_chunks(&new, |_| 32) {
-        let sql = insert(
-            "counts",
-            &["kind", "app_id", "chat_number", "n"],
-            chunk.len(),
-        );
-        tx.run(sql, |query| {
-            chunk.iter().fold(query, |query, (key, n)| {
-                bind_count_key(query, *key).bind(*n)
-            })
-        })
-        .await?;
-    }
-    Ok(())
-}
-
-/// What is stored of these counts, locked.
-async fn counts(tx: &mut Tx, changes: &[(Counted, i64)]) -> Result<BTreeMap<Counted, i64>> {
-    let mut counts = BTreeMap::new();
-    for keys in select_chunks(changes.iter().map(|(key, _)| *key)) {
-        let sql = format!(
-            "SELECT n, kind, app_id, chat_number FROM counts{} WHERE {}{}",
-            tx.dialect().by_key,
-            any_of(COUNT_KEY, keys.len()),
-            tx.dialect().lock
-        );
-        let bind = |query, key: &Counted| bind_count_key(query, *key);
-        for row in &tx
-            .fetch_all(sql, |query| keys.iter().fold(query, bind))
-            .await?
-        {
-            let mut row = Cursor::over(row);
-            let n: i64 = row.get()?;
-            counts.insert(counted(&mut row)?, n);
-        }
-    }
-    Ok(counts)
 }

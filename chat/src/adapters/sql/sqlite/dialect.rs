@@ -15,6 +15,7 @@ pub(in crate::adapters::sql) static SQLITE: Dialect = Dialect {
     by_uid: "",
     // https://www.sqlite.org/optoverview.html#crossjoin
     join_in_order: "CROSS JOIN",
+    or_add_to_n: " ON CONFLICT (kind, app_id, chat_number) DO UPDATE SET n = n + excluded.n",
     classify: classify_sqlite,
     classify_commit: classify_sqlite_commit,
 };
