@@ -5,6 +5,7 @@
 //! share a hash tag, so that one script speaks to one node.
 
 mod connection;
+mod gather;
 mod limiter;
 mod numbers;
 mod script;

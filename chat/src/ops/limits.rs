@@ -8,7 +8,7 @@
 use crate::model::Millis;
 
 /// How fast a bucket drains and how much it holds: a rate, and a burst of twice that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rate {
     interval_us: i64,
     burst: i64,

@@ -1,6 +1,7 @@
 //! Rate limit buckets shared by all processes, and the share of one process while Redis is away.
 
 use super::RedisServer;
+use super::gather::Gather;
 use super::script::Script;
 use crate::adapters::memory_limiter::MemoryLimiter;
 use crate::model::Millis;
@@ -15,6 +16,8 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("limit
 /// locks others out. While Redis is away, each process lets its share through.
 pub struct RedisLimiter {
     server: RedisServer,
+    /// Requests that are taken out of the same buckets.
+    together: Gather<Buckets, (), Option<Vec<Taken>>>,
     alone: MemoryLimiter,
     replicas: u32,
     by_callers_clock: bool,
@@ -25,6 +28,7 @@ impl RedisLimiter {
     pub fn new(server: RedisServer, replicas: u32) -> Self {
         Self {
             server,
+            together: Gather::default(),
             alone: MemoryLimiter::default(),
             replicas,
             by_callers_clock: false,
@@ -40,24 +44,60 @@ impl RedisLimiter {
     }
 }
 
+/// What a request is taken out of.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Buckets {
+    /// Nothing for Redis's clock.
+    time_us: String,
+    keys: Vec<String>,
+    rates: Vec<Rate>,
+}
+
+/// Whether it was allowed, what remains, when the bucket is full again and when to try again in milliseconds.
+type Taken = (bool, u64, u64, u64);
+
+impl Buckets {
+    /// As many requests out of them. None: Redis is away.
+    async fn take(self, server: RedisServer, requests: usize) -> Option<Vec<Vec<Taken>>> {
+        let mut call = TAKE.call();
+        for key in &self.keys {
+            call = call.key(key);
+        }
+        call = call.arg(&self.time_us).arg(requests);
+        for rate in &self.rates {
+            call = call.arg(rate.interval_us()).arg(rate.burst());
+        }
+        call.try_run(&server).await
+    }
+}
+
 #[async_trait]
 impl Limiter for RedisLimiter {
     async fn take_each(&self, payer: &str, rates: &[(&str, Rate)], now: Millis) -> Vec<Verdict> {
-        let time_us = match self.by_callers_clock {
-            true => (now.get() * 1_000).to_string(),
-            false => String::new(),
+        let buckets = Buckets {
+            time_us: match self.by_callers_clock {
+                true => (now.get() * 1_000).to_string(),
+                false => String::new(),
+            },
+            keys: rates
+                .iter()
+                .map(|(name, _)| self.server.limit_key(payer, name))
+                .collect(),
+            rates: rates.iter().map(|(_, rate)| *rate).collect(),
         };
-        let mut call = TAKE.call();
-        for (name, _) in rates {
-            call = call.key(&self.server.limit_key(payer, name));
-        }
-        call = call.arg(time_us);
-        for (_, rate) in rates {
-            call = call.arg(rate.interval_us()).arg(rate.burst());
-        }
-        match call.try_run::<Vec<_>>(&self.server).await {
+        let (server, asked) = (self.server.clone(), buckets.clone());
+        let take = move |requests: Vec<()>| {
+            let taken = asked.clone().take(server.clone(), requests.len());
+            async move {
+                match taken.await {
+                    Some(taken) => taken.into_iter().map(Some).collect(),
+                    None => vec![None; requests.len()],
+                }
+            }
+        };
+        match self.together.ask(buckets, (), take).await.flatten() {
             Some(taken) => {
-                let verdict = |((_, rate), taken): (&(&str, Rate), _)| {
+                let verdict = |((_, rate), taken): (&(&str, Rate), Taken)| {
                     let (allowed, remaining, reset_ms, retry_after_ms) = taken;
                     Verdict {
                         allowed,

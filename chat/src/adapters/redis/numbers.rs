@@ -6,6 +6,7 @@ mod answer;
 mod turns;
 
 use super::RedisServer;
+use super::gather::Gather;
 use super::script::{Call, Script};
 use crate::adapters::reserver::Reserver;
 use crate::error::{Error, Result};
@@ -45,6 +46,8 @@ static MARK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("numbe
 /// clock alone; `Claim::now` is not looked at.
 pub struct RedisNumbers {
     shared: Arc<Shared>,
+    /// Requests for numbers of the same scope.
+    together: Gather<Scope, (), Result<Answer>>,
     turns: Turns,
     reserving: TaskTracker,
 }
@@ -76,9 +79,24 @@ impl RedisNumbers {
                 block,
                 publish_deadline_ms: u64::try_from(deadline).unwrap_or(u64::MAX),
             }),
+            together: Gather::default(),
             turns: Turns::default(),
             reserving: TaskTracker::new(),
         }
+    }
+
+    /// A claim is nobody else's; numbers without one are taken together.
+    async fn allocate(&self, scope: Scope, claim: Option<&Claim>) -> Result<Answer> {
+        if claim.is_some() {
+            return self.shared.allocate(scope, claim, 1).await;
+        }
+        let shared = self.shared.clone();
+        let allocate = move |requests: Vec<()>| {
+            let shared = shared.clone();
+            async move { shared.allocate_each(scope, requests.len()).await }
+        };
+        let answer = self.together.ask(scope, (), allocate).await;
+        answer.unwrap_or_else(|| Err(Error::internal("nobody was told a number")))
     }
 
     /// Reserves in a task of its own: a caller that gives up leaves no lease behind that others wait for.
@@ -101,19 +119,40 @@ impl RedisNumbers {
 }
 
 impl Shared {
-    async fn allocate(&self, scope: Scope, claim: Option<&Claim>) -> Result<Answer> {
+    /// An answer to each of so many who ask.
+    async fn allocate_each(&self, scope: Scope, asking: usize) -> Vec<Result<Answer>> {
+        let mut answers = Vec::with_capacity(asking);
+        while answers.len() < asking {
+            let left = asking - answers.len();
+            match self.allocate(scope, None, left).await {
+                Ok(answer) => answers.extend(answer.among(left).into_iter().map(Ok)),
+                Err(error) => {
+                    answers.extend((1..left).map(|_| Err(told_to_others(&error))));
+                    answers.push(Err(error));
+                }
+            }
+        }
+        answers
+    }
+
+    /// At most so many numbers.
+    async fn allocate(&self, scope: Scope, claim: Option<&Claim>, most: usize) -> Result<Answer> {
         let mut call = ALLOCATE.call().key(&self.server.sequence_key(scope));
         if let Some(claim) = claim {
             call = call.key(&self.server.claim_key(scope, claim.uid));
         }
-        call = call.arg(kind(scope)).arg(self.block).arg(LEASE_MS);
+        call = call
+            .arg(kind(scope))
+            .arg(self.block)
+            .arg(LEASE_MS)
+            .arg(most);
         if let Some(claim) = claim {
             call = call
                 .arg(hex(claim.fingerprint.as_bytes()))
                 .arg(self.publish_deadline_ms)
                 .arg(KEEP_CLAIMS_MS);
         }
-        // What takes effect twice costs a number, or finds its own claim in flight.
+        // What takes effect twice costs numbers, or finds its own claim in flight.
         let answer: String = call.run(&self.server).await?;
         Answer::parse(&answer).ok_or_else(|| {
             Error::internal(format!(
@@ -159,8 +198,12 @@ impl Numbers for RedisNumbers {
         let (mut pause, longest_pause) = ASK_AGAIN;
         let mut turn = None;
         loop {
-            match self.shared.allocate(scope, claim.as_ref()).await? {
-                Answer::Given { number, early } => {
+            match self.allocate(scope, claim.as_ref()).await? {
+                Answer::Given {
+                    first: number,
+                    early,
+                    ..
+                } => {
                     metrics::number_given(scope);
                     if let Some(lease) = early {
                         self.refill_early(scope, lease);
@@ -233,6 +276,14 @@ impl Numbers for RedisNumbers {
             tracing::warn!("stopping while numbers are being reserved; they become a gap");
         }
         Ok(())
+    }
+}
+
+/// The same error, for each who asked together.
+fn told_to_others(error: &Error) -> Error {
+    match error {
+        Error::Unavailable { part, source } => Error::unavailable(part, source.to_string()),
+        other => Error::internal(other.to_string()),
     }
 }
 

@@ -12,6 +12,7 @@
 mod kept;
 
 use super::RedisServer;
+use super::gather::Gather;
 use super::script::Script;
 use crate::error::Result;
 use crate::model::{Application, KeyId, Millis, Name, TenantId, Token};
@@ -37,17 +38,50 @@ static CHANGE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("ten
 /// what would have to be forgotten cannot be changed: `Unavailable`, and nothing was done.
 pub struct CachedTenants {
     server: RedisServer,
+    /// Requests of the same application.
+    together: Gather<Token, (), Option<Asked>>,
     inner: Arc<dyn Tenants>,
+}
+
+/// What Redis says of an application.
+#[derive(Clone)]
+struct Asked {
+    /// The process of Redis and its time.
+    run_id: String,
+    time_ms: u64,
+    kept: Option<Tenant>,
 }
 
 impl CachedTenants {
     pub fn new(server: RedisServer, inner: Arc<dyn Tenants>) -> Self {
-        Self { server, inner }
+        Self {
+            server,
+            together: Gather::default(),
+            inner,
+        }
     }
 
     fn key(&self, token: Token) -> String {
         let hash = Sha256::digest(token.as_str());
         self.server.tenant_key(&URL_SAFE_NO_PAD.encode(&hash[..16]))
+    }
+
+    /// None: Redis is away.
+    async fn ask(&self, token: Token) -> Option<Asked> {
+        let (server, key) = (self.server.clone(), self.key(token));
+        let ask = move |requests: Vec<()>| {
+            let (server, key) = (server.clone(), key.clone());
+            async move {
+                let asked = FIND.call().key(&key).try_run(&server).await;
+                let asked = asked.map(|(run_id, time_ms, kept): (String, u64, String)| Asked {
+                    run_id,
+                    time_ms,
+                    kept: kept::read(&kept, token),
+                });
+                vec![asked; requests.len()]
+            }
+        };
+        self.together.ask(token, (), ask).await.flatten()
     }
 
     /// Carries out a change of what `find` shows.
@@ -79,16 +113,20 @@ impl Tenants for CachedTenants {
     }
 
     async fn find(&self, token: Token) -> Result<Option<Tenant>> {
-        let key = self.key(token);
-        let asked = FIND.call().key(&key).try_run(&self.server).await;
-        let Some::<(String, u64, String)>((run_id, time_ms, kept)) = asked else {
+        let Some(asked) = self.ask(token).await else {
             return self.inner.find(token).await;
         };
-        if let Some(tenant) = kept::read(&kept, token) {
+        let Asked {
+            run_id,
+            time_ms,
+            kept,
+        } = asked;
+        if let Some(tenant) = kept {
             return Ok(Some(tenant));
         }
         let found = self.inner.find(token).await?;
         if let Some(tenant) = &found {
+            let key = self.key(token);
             let keep = KEEP.call().key(&key).arg(kept::write(tenant)?);
             let keep = keep.arg(run_id).arg(time_ms).arg(FRESH_MS).arg(KEEP_MS);
             keep.try_run::<()>(&self.server).await;

@@ -1,10 +1,11 @@
--- The next number of a scope, or why there is none (PROTOCOLS A, allocate).
+-- The next numbers of a scope, or why there is none (PROTOCOLS A, allocate).
 -- KEYS: the sequences of a chat, or of an application's chats; the claim, if there is one.
--- ARGV: kind of scope, numbers in a block, length of a lease; for a claim also its fingerprint, how long
--- its publish may take, how long it is kept. Times are in milliseconds of this server's clock.
+-- ARGV: kind of scope, numbers in a block, length of a lease, how many numbers at most; for a claim, which
+-- takes one, also its fingerprint, how long its publish may take, how long it is kept. Times are in
+-- milliseconds of this server's clock.
 local sequence, claim = KEYS[1], KEYS[2]
-local kind, block, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local fingerprint, patience, keep = ARGV[4], tonumber(ARGV[5]), ARGV[6]
+local kind, block, lease, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local fingerprint, patience, keep = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -57,11 +58,13 @@ if not ours or last >= hi then
     return 'need ' .. rid .. (ours and ' ' .. fields[3] or '')
 end
 
-local number = whole(redis.call('HINCRBY', sequence, kind .. 'n', 1))
+local take = math.min(most, hi - last)
+last = redis.call('HINCRBY', sequence, kind .. 'n', take)
 if claim then
-    redis.call('SET', claim, 'P ' .. number .. ' ' .. whole(now) .. ' ' .. fingerprint, 'PX', keep)
+    redis.call('SET', claim, 'P ' .. whole(last) .. ' ' .. whole(now) .. ' ' .. fingerprint, 'PX', keep)
 end
-if hi - number <= block / 2 and may_reserve() then
-    return 'given ' .. number .. ' ' .. rid .. ' ' .. fields[3]
+local given = 'given ' .. whole(last - take + 1) .. ' ' .. whole(last)
+if hi - last <= block / 2 and may_reserve() then
+    return given .. ' ' .. rid .. ' ' .. fields[3]
 end
-return 'given ' .. number
+return given

@@ -4,10 +4,12 @@ use crate::model::Number;
 use crate::ports::Taken;
 use std::str::SplitAsciiWhitespace;
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
+    /// All numbers from `first` to `last`.
     Given {
-        number: Number,
+        first: Number,
+        last: Number,
         /// Half of the block is used: reserve the next, meanwhile.
         early: Option<Lease>,
     },
@@ -20,7 +22,7 @@ pub(super) enum Answer {
 }
 
 /// The right to reserve, for a second.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lease {
     /// The process of Redis the block is for.
     pub(super) run_id: String,
@@ -33,7 +35,8 @@ impl Answer {
         let mut words = text.split_ascii_whitespace();
         let answer = match words.next()? {
             "given" => Self::Given {
-                number: number(&mut words)?,
+                first: number(&mut words)?,
+                last: number(&mut words)?,
                 early: match words.clone().next() {
                     Some(_) => Some(lease(&mut words)?),
                     None => None,
@@ -52,6 +55,33 @@ impl Answer {
             _ => return None,
         };
         words.next().is_none().then_some(answer)
+    }
+
+    /// What each of so many who asked together is told: one number each, as far as they go; one of them
+    /// reserves, and the others wait for it.
+    pub(super) fn among(self, asking: usize) -> Vec<Self> {
+        match self {
+            Self::Given { first, last, early } => {
+                let numbers = (first.get()..=last.get()).filter_map(Number::new);
+                let rest = std::iter::repeat_with(|| None);
+                let given = |(number, early)| Self::Given {
+                    first: number,
+                    last: number,
+                    early,
+                };
+                let early = std::iter::once(early).chain(rest);
+                numbers.zip(early).take(asking).map(given).collect()
+            }
+            Self::Need(lease) => {
+                let others = std::iter::repeat_with(|| Self::Wait);
+                std::iter::once(Self::Need(lease))
+                    .chain(others)
+                    .take(asking)
+                    .collect()
+            }
+            Self::Other(taken) => vec![Self::Other(taken); asking],
+            Self::Wait => vec![Self::Wait; asking],
+        }
     }
 }
 
@@ -84,16 +114,18 @@ mod tests {
         let number = Number::MAX;
         for (text, answer) in [
             (
-                "given 9007199254740991",
+                "given 9007199254740991 9007199254740991",
                 Answer::Given {
-                    number,
+                    first: number,
+                    last: number,
                     early: None,
                 },
             ),
             (
-                "given 9007199254740991 ab12 256",
+                "given 1 9007199254740991 ab12 256",
                 Answer::Given {
-                    number,
+                    first: Number::new(1).unwrap(),
+                    last: number,
                     early: Some(lease(Some(256))),
                 },
             ),
@@ -127,7 +159,7 @@ mod tests {
             "given",
             "given 0",
             "given x",
-            "given 1 ab12 x",
+            "given 1 1 ab12 x",
             "need",
             "wait 1",
             "later",
@@ -135,5 +167,29 @@ mod tests {
         ] {
             assert_eq!(Answer::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn each_of_those_who_ask_together_has_an_answer_of_its_own() {
+        let number = |n| Number::new(n).unwrap();
+        let given = |first, last, early| Answer::Given {
+            first: number(first),
+            last: number(last),
+            early,
+        };
+        let early = || Some(lease(Some(256)));
+        assert_eq!(
+            given(7, 9, early()).among(3),
+            [given(7, 7, early()), given(8, 8, None), given(9, 9, None)]
+        );
+        // The others ask again.
+        assert_eq!(given(256, 256, None).among(3), [given(256, 256, None)]);
+        assert_eq!(
+            Answer::Need(lease(None)).among(3),
+            [Answer::Need(lease(None)), Answer::Wait, Answer::Wait]
+        );
+        assert_eq!(Answer::Wait.among(2), [Answer::Wait, Answer::Wait]);
+        let gone = || Answer::Other(Taken::Gone);
+        assert_eq!(gone().among(2), [gone(), gone()]);
     }
 }
