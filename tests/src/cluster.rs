@@ -33,8 +33,9 @@ pub struct Size {
 
 /// A worker finishes what was delivered to it.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
-/// For everything that is still on its way to be stored and explained.
-const EXPLAINED_WITHIN: Duration = Duration::from_secs(60);
+/// For everything that is still on its way to be stored and explained. What RabbitMQ tells of its queues was seen to be
+/// older than a minute on a machine that had much else to do.
+const EXPLAINED_WITHIN: Duration = Duration::from_secs(300);
 
 /// Killed when dropped.
 pub struct Cluster {
