@@ -13,6 +13,9 @@ pub struct BatchLimits {
     pub linger: Duration,
     /// How long to rest after a batch, so that a steady stream shares its commits.
     pub pause: Duration,
+    /// Batches carried out at the same time, at least one: while one is committed, the next is read, decided on
+    /// and told to the index. Only a full one does not wait for the one before it.
+    pub at_once: usize,
 }
 
 /// The batch before: whoever was answered by it probably sends something again.
@@ -55,6 +58,21 @@ pub async fn gather(
     }
 }
 
+/// Fills `batch` to the last place, beside batches that are carried out; or until the deliveries have ended. What
+/// is in it when the future is dropped stays there.
+pub async fn gather_all(
+    deliveries: &mut dyn Deliveries,
+    limits: BatchLimits,
+    batch: &mut Vec<Delivery>,
+) {
+    while batch.len() < limits.size {
+        match deliveries.next().await {
+            Some(delivery) => batch.push(delivery),
+            None => return,
+        }
+    }
+}
+
 fn take_waiting(deliveries: &mut dyn Deliveries, limits: BatchLimits, batch: &mut Vec<Delivery>) {
     while batch.len() < limits.size {
         match deliveries.next().now_or_never().flatten() {
@@ -77,6 +95,7 @@ mod tests {
         size: 10,
         linger: Duration::from_secs(60),
         pause: Duration::ZERO,
+        at_once: 1,
     };
 
     struct Ignored;
@@ -149,6 +168,21 @@ mod tests {
     async fn one_client_alone_never_waits() {
         let batch = tokio::time::timeout(Duration::from_secs(10), gathered(0, 1, before(1)));
         assert_eq!(batch.await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn beside_another_a_batch_is_filled_to_the_last_place() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut channel = Channel(receiver);
+        let mut batch = Vec::new();
+        for _ in 1..LIMITS.size {
+            assert!(sender.send(delivery()).is_ok());
+        }
+        let filling = gather_all(&mut channel, LIMITS, &mut batch);
+        assert!(filling.now_or_never().is_none(), "one place is left");
+        assert!(sender.send(delivery()).is_ok());
+        gather_all(&mut channel, LIMITS, &mut batch).await;
+        assert_eq!(batch.len(), LIMITS.size);
     }
 
     #[tokio::test]

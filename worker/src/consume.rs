@@ -14,8 +14,11 @@ use chat::ops::persist::{self, Fate};
 use chat::ports::{BuryReason, Delivery};
 use chat::rows::Outcome;
 use chat::traces;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// How long a worker that met a newer command leaves it to others.
@@ -32,53 +35,82 @@ pub async fn consume(
     let mut backoff = Backoff::default();
     let mut before = batch::Before::default();
     let mut batch = Vec::new();
+    let mut under_way = FuturesUnordered::new();
+    let mut rests_until = None;
     loop {
+        let may_begin = rests_until.is_none() && under_way.len() < limits.at_once;
+        let alone = under_way.is_empty();
+        let gathering = async {
+            match alone {
+                true => batch::gather(&mut *deliveries, limits, before, &mut batch).await,
+                false => batch::gather_all(&mut *deliveries, limits, &mut batch).await,
+            }
+        };
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            () = batch::gather(&mut *deliveries, limits, before, &mut batch) => {}
-        }
-        let (size, started) = (batch.len(), std::time::Instant::now());
-        let wait = carry_out(&work, queue, std::mem::take(&mut batch), &mut backoff)
-            .await
-            .max(limits.pause);
-        before = batch::Before {
-            size,
-            took: started.elapsed(),
-        };
-        if !wait.is_zero() {
-            // A stop ends the wait, not the work.
-            let _ = tokio::time::timeout(wait, stop.cancelled()).await;
+            () = gathering, if may_begin => {
+                under_way.push(carry_out(&work, queue, std::mem::take(&mut batch)));
+            }
+            Some(carried) = under_way.next() => {
+                before = carried.size_and_time;
+                let rest = carried.rest(queue, &mut backoff).max(limits.pause);
+                rests_until = (!rest.is_zero()).then(|| Instant::now() + rest);
+            }
+            () = sleep_until(rests_until.unwrap_or_else(Instant::now)), if rests_until.is_some() => {
+                rests_until = None;
+            }
         }
     }
-    deliveries.cancel().await;
+    let (_, ()) = tokio::join!(under_way.collect::<Vec<_>>(), deliveries.cancel());
     loop {
         batch::gather(&mut *deliveries, limits, before, &mut batch).await;
         if batch.is_empty() {
             return Ok(());
         }
-        let wait = carry_out(&work, queue, std::mem::take(&mut batch), &mut backoff).await;
-        if !wait.is_zero() {
+        let carried = carry_out(&work, queue, std::mem::take(&mut batch)).await;
+        if !carried.rest(queue, &mut backoff).is_zero() {
             // The backend is away: what is left was given back, and will be again.
             return Ok(());
         }
     }
 }
 
-/// Carries out a batch and settles each of its deliveries. Returns how long to wait before the next:
-/// nothing, unless a backend was away.
-async fn carry_out(
-    work: &Work,
-    queue: Queue,
-    batch: Vec<Delivery>,
-    backoff: &mut Backoff,
-) -> Duration {
+/// What became of a batch.
+struct Carried {
+    size_and_time: batch::Before,
+    /// Why deliveries were given back, if any were.
+    failure: Option<Error>,
+    /// Whether a command was left to a newer worker.
+    met_newer: bool,
+}
+
+impl Carried {
+    /// How long to wait before the next: nothing, unless a backend was away.
+    fn rest(self, queue: Queue, backoff: &mut Backoff) -> Duration {
+        let newer = match self.met_newer {
+            true => NEWER_COMMAND_WAIT,
+            false => Duration::ZERO,
+        };
+        let Some(error) = self.failure else {
+            backoff.succeeded();
+            return newer;
+        };
+        let pause = backoff.failed();
+        tracing::warn!(queue = queue.name(), %error, pause_ms = pause.as_millis(), "a batch was given back");
+        newer.max(pause)
+    }
+}
+
+/// Carries out a batch and settles each of its deliveries.
+async fn carry_out(work: &Work, queue: Queue, batch: Vec<Delivery>) -> Carried {
+    let (size, started) = (batch.len(), Instant::now());
     let envelopes = batch.iter().filter_map(|one| one.envelope.as_ref().ok());
     let span = traces::batch(queue, batch.len(), envelopes.map(|one| &one.origin));
     // A queue may hold what another had no place for: the command says what is to be done.
     let (mut commands, mut to_store) = (Vec::new(), Vec::new());
     let mut to_index = Vec::new();
-    let mut wait = Duration::ZERO;
+    let mut met_newer = false;
     for mut delivery in batch {
         match take_command(&mut delivery) {
             Ok(Command::IndexRows(IndexRows { rows })) => to_index.push((rows, delivery)),
@@ -97,7 +129,7 @@ async fn carry_out(
                         "the command's version is newer than this worker".into(),
                     ))
                     .await;
-                wait = NEWER_COMMAND_WAIT;
+                met_newer = true;
             }
             Err(malformed) => {
                 bury(queue, delivery, BuryReason::Decode, malformed.to_string()).await
@@ -112,15 +144,14 @@ async fn carry_out(
     let not_indexed = index_batch(work, to_index).await;
     let failure = not_stored.or(not_indexed);
     span.ended(failure.as_ref());
-    match failure {
-        None => backoff.succeeded(),
-        Some(error) => {
-            let pause = backoff.failed();
-            tracing::warn!(queue = queue.name(), %error, pause_ms = pause.as_millis(), "a batch was given back");
-            wait = wait.max(pause);
-        }
+    Carried {
+        size_and_time: batch::Before {
+            size,
+            took: started.elapsed(),
+        },
+        failure,
+        met_newer,
     }
-    wait
 }
 
 /// The command is taken out of the delivery; what is left is its settlement.

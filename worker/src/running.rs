@@ -21,18 +21,26 @@ const STORE_BATCH: BatchLimits = BatchLimits {
     size: 500,
     linger: Duration::from_millis(3),
     pause: Duration::ZERO,
+    at_once: 1,
+};
+/// Between a broker and a database there is always somebody to wait for (docs/benchmarks.md).
+const REMOTE_STORE_BATCH: BatchLimits = BatchLimits {
+    at_once: 2,
+    ..STORE_BATCH
 };
 /// A delivery holds up to 1,000 keys; the pause lets a steady stream of messages share index commits.
 const INDEX_BATCH: BatchLimits = BatchLimits {
     size: 10,
     linger: Duration::ZERO,
     pause: Duration::from_millis(250),
+    at_once: 1,
 };
 /// A request to a search engine may carry more.
 const REMOTE_INDEX_BATCH: BatchLimits = BatchLimits {
     size: 50,
     linger: Duration::ZERO,
     pause: Duration::from_millis(100),
+    at_once: 1,
 };
 
 type Task = JoinHandle<Result<(), Error>>;
@@ -93,7 +101,7 @@ pub async fn start(
 pub fn start_roles(work: &Work, queues: &[Queue]) -> Running {
     let (stop, stop_indexing) = (CancellationToken::new(), CancellationToken::new());
     let storing = queues.iter().filter(|queue| **queue != Queue::Indexing);
-    let storing = storing.map(|queue| keep_consuming(work, *queue, STORE_BATCH, &stop));
+    let storing = storing.map(|queue| keep_consuming(work, *queue, REMOTE_STORE_BATCH, &stop));
     let storing = storing.collect();
     let indexing = queues
         .contains(&Queue::Indexing)
