@@ -5,7 +5,7 @@
 
 use super::HEADER_DEADLINE;
 use super::socket::Socket;
-use super::traffic::{Answer, Traffic};
+use super::traffic::{Answer, Question, Traffic};
 use crate::envelope::Peer;
 use axum::Router;
 use axum::body::Body;
@@ -189,7 +189,7 @@ impl Serving {
             request.extensions_mut().insert(Peer(peer));
             router
                 .clone()
-                .call(request.map(Body::new))
+                .call(request.map(|body| Body::new(Question::new(body, Arc::clone(&traffic)))))
                 .map(|answer| answer.map(|answer| exchange.answered(answer)))
         })
     }

@@ -3,6 +3,7 @@
 use crate::serving::{answer, send};
 use api::ServeLimits;
 use axum::Router;
+use axum::body::Body;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -15,8 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 /// More than the buffers of both sockets.
 const LARGE: usize = 8 * 1024 * 1024;
+const PARK_AFTER: Duration = Duration::from_millis(1);
 /// Many times what a connection is parked after.
 const LONG: Duration = Duration::from_millis(50);
+
+const SOON: Duration = Duration::from_secs(5);
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const LAST: &str = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
@@ -34,9 +38,18 @@ async fn served() -> Served {
     let router = Router::new()
         .route("/", get(async || "here"))
         .route("/echo", post(async |body: String| body))
+        .route(
+            "/deaf",
+            post(async |body: Body| {
+                // When the server looks whether to park the connection.
+                tokio::time::sleep(3 * PARK_AFTER).await;
+                drop(body);
+                "heard nothing"
+            }),
+        )
         .route("/large", get(async move || large.clone()));
     let limits = ServeLimits {
-        park_after: Duration::from_millis(1),
+        park_after: PARK_AFTER,
         ..ServeLimits::connections(10)
     };
     let stop = CancellationToken::new();
@@ -98,6 +111,26 @@ async fn a_request_that_comes_in_pieces_to_a_parked_connection_is_answered() {
         let text = answer(&mut stream).await;
         assert!(text.ends_with("\r\n\r\nwhat now"), "{at}: {text}");
         nothing_comes(&mut stream).await;
+    }
+}
+
+/// What comes after the answer belongs to the request, whatever it looks like.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rest_of_a_request_that_was_answered_early_is_no_request() {
+    const HALF: &str = "POST /deaf HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nhalf";
+    let served = served().await;
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        send(&mut stream, HALF).await;
+        let mut said = vec![0; 4096];
+        let read = stream.read(&mut said).await.unwrap();
+        said.truncate(read);
+        // It may have been closed by now.
+        stream.write_all(GET.as_bytes()).await.ok();
+        let end = timeout(SOON, stream.read_to_end(&mut said)).await;
+        assert!(end.is_ok(), "it is still open");
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");
     }
 }
 
