@@ -62,7 +62,10 @@ pub async fn consume(
             }
         }
     }
-    let (_, ()) = tokio::join!(under_way.collect::<Vec<_>>(), deliveries.cancel());
+    let (last, ()) = tokio::join!(under_way.collect::<Vec<_>>(), deliveries.cancel());
+    for carried in last {
+        carried.rest(queue, &mut backoff);
+    }
     loop {
         batch::gather(&mut *deliveries, limits, before, &mut batch).await;
         if batch.is_empty() {
