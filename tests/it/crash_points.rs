@@ -305,6 +305,5 @@ impl Held {
 
 /// Returns once such bytes are held back.
 async fn reach(proxy: &Proxy, hold: Hold, bytes: &[u8]) {
-    proxy.hold(hold);
-    proxy.holds(bytes, SOON).await;
+    proxy.reach(hold, bytes, SOON).await;
 }

@@ -111,8 +111,12 @@ async fn what_the_database_refuses_is_set_aside_and_stored_when_it_is_sent_again
     let run = Run::on(cluster, seed, 3_000).await;
     let (mut cluster, client, history) = run.finish().await;
     empty(&client, &["chat.chats", "chat.messages", "chat.suspect"]).await;
-    let letters = dead_letters(&cluster).await;
-    assert!(letters.len() >= 5, "only {} letters", letters.len());
+    let letters = eventually(
+        SOON,
+        || dead_letters(&cluster),
+        |letters| letters.len() >= 5,
+    );
+    let letters = letters.await;
     for letter in &letters {
         assert_eq!(letter["reason"], "refused", "{letter}");
     }

@@ -76,6 +76,14 @@ impl Writers {
         self.accepted(self.load.accepted() + creates).await;
     }
 
+    /// Returns once so many more creates were accepted, or all that there are to be.
+    pub(crate) async fn accepted_more_or_all(&self, creates: u64) {
+        let load = &self.load;
+        let enough = load.accepted() + creates;
+        let is_enough = |now: &u64| *now >= enough || load.is_over();
+        eventually(PATIENCE, async || load.accepted(), is_enough).await;
+    }
+
     /// Waits for them to be done; what is left is what they wrote down.
     pub(crate) async fn finish(self) -> Vec<Op> {
         for writer in join_all(self.writing).await {

@@ -2,8 +2,9 @@
 //! it can then be killed at a known step.
 
 use crate::eventually::eventually;
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -88,6 +89,23 @@ impl Proxy {
         eventually(within, looks, |held| *held).await;
     }
 
+    /// Holds back from now on, and returns once such bytes are held. Where a part of a message had passed before,
+    /// its sender waits for the answer and says nothing more: then the rest of it may pass, and the next is held.
+    pub async fn reach(&self, hold: Hold, bytes: &[u8], within: Duration) {
+        self.hold(hold);
+        let since = Cell::new(Instant::now());
+        let looks = async || {
+            if !self.holds_back() {
+                self.hold(hold);
+            } else if since.get().elapsed() > A_MESSAGE {
+                self.let_go();
+                since.set(Instant::now());
+            }
+            contains(&self.held.lock().expect(NO_PANIC), bytes)
+        };
+        eventually(within, looks, |held| *held).await;
+    }
+
     /// Passes on what was held back, and everything else.
     pub fn let_go(&self) {
         self.state.send_modify(|state| state.hold = None);
@@ -102,6 +120,8 @@ impl Proxy {
     }
 }
 
+/// By then a message that began to be sent is there.
+const A_MESSAGE: Duration = Duration::from_secs(3);
 const NO_PANIC: &str = "nothing panics while holding this lock";
 
 /// Host and port in the address of a server.
