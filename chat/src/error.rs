@@ -104,6 +104,20 @@ impl Error {
         }
     }
 
+    /// The same news for somebody else who waited for the same thing.
+    #[must_use]
+    pub fn told_again(&self) -> Self {
+        match self {
+            Self::OutcomeUnknown { .. } => Self::OutcomeUnknown {
+                number: None,
+                uid: None,
+            },
+            Self::Busy(why) => Self::Busy(why.clone()),
+            Self::Unavailable { part, source } => Self::unavailable(part, source.to_string()),
+            other => Self::internal(other.to_string()),
+        }
+    }
+
     pub fn invalid(field: &'static str, problem: crate::model::Problem) -> Self {
         Self::Invalid {
             field,

@@ -127,7 +127,7 @@ impl Shared {
             match self.allocate(scope, None, left).await {
                 Ok(answer) => answers.extend(answer.among(left).into_iter().map(Ok)),
                 Err(error) => {
-                    answers.extend((1..left).map(|_| Err(told_to_others(&error))));
+                    answers.extend((1..left).map(|_| Err(error.told_again())));
                     answers.push(Err(error));
                 }
             }
@@ -276,14 +276,6 @@ impl Numbers for RedisNumbers {
             tracing::warn!("stopping while numbers are being reserved; they become a gap");
         }
         Ok(())
-    }
-}
-
-/// The same error, for each who asked together.
-fn told_to_others(error: &Error) -> Error {
-    match error {
-        Error::Unavailable { part, source } => Error::unavailable(part, source.to_string()),
-        other => Error::internal(other.to_string()),
     }
 }
 

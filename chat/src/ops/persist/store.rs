@@ -68,7 +68,7 @@ pub async fn store(
                 // The store is away: what is still open would meet the same end.
                 open.push(range);
                 for place in open.drain(..).flatten() {
-                    fates[place] = Some(Fate::NotDone(again(&error)));
+                    fates[place] = Some(Fate::NotDone(error.told_again()));
                 }
             }
         }
@@ -118,18 +118,5 @@ async fn apply(writer: &dyn Writer, commands: &[Command]) -> Result<Plan, Error>
         }),
         Err(Error::Conflict) => Err(Error::Busy("conflicting writes do not end".into())),
         settled => settled,
-    }
-}
-
-/// The same news for each command of a batch.
-fn again(error: &Error) -> Error {
-    match error {
-        Error::OutcomeUnknown { .. } => Error::OutcomeUnknown {
-            number: None,
-            uid: None,
-        },
-        Error::Busy(why) => Error::Busy(why.clone()),
-        Error::Unavailable { part, source } => Error::unavailable(part, source.to_string()),
-        other => Error::internal(other.to_string()),
     }
 }
