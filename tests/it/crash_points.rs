@@ -195,8 +195,7 @@ impl Held {
             Step::AfterCommit => self.kill_after_commit(Hold::ToServer, PUBLISH).await,
             Step::AfterIndexPublish => self.kill_after_commit(Hold::ToClient, ACK).await,
             Step::BeforeAck => {
-                let reached = reach(&self.stores, Hold::ByConsumer, ACK);
-                reached.await;
+                reach(&self.stores, Hold::ByConsumer, ACK).await;
                 self.restart(&[Role::Messages]).await;
             }
             Step::WhileDraining => {

@@ -3,14 +3,12 @@
 use crate::cluster::{Run, judged};
 use crate::under_load::{CLIENTS, summary};
 use e2e::cluster::Database;
-use e2e::eventually::eventually;
 use e2e::seed::Seed;
 use std::time::{Duration, Instant};
 
 /// Each round writes to applications of its own: of one word, a search shows 1,000 messages of a chat.
 const CREATES_IN_A_ROUND: u64 = 20_000;
 const BETWEEN_KILLS: u64 = 200;
-const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes SOAK_MINUTES, and a while to judge"]
@@ -29,9 +27,7 @@ async fn a_soak_breaks_no_promise() {
                 load.end();
             }
             kills += run.kill_somebody(&mut dice).await;
-            let next = load.accepted() + BETWEEN_KILLS;
-            let more = |accepted: &u64| *accepted >= next || load.is_over();
-            eventually(PATIENCE, async || load.accepted(), more).await;
+            run.writers.accepted_more_or_all(BETWEEN_KILLS).await;
         }
         let (cluster, client, history) = run.finish().await;
         println!("round {rounds}: {}", summary(&history));
