@@ -82,6 +82,19 @@ impl TantivyIndex {
         })
     }
 
+    /// Ends the merges that are under way. Without it they go on after the index was dropped, though tantivy
+    /// has released its lock by then: a merge that ends late would undo what another writer of the same
+    /// process has committed since. Merges of a large index take seconds, and a process that ends needs no
+    /// such wait.
+    pub async fn close(self) -> Result<()> {
+        let inner = self.inner;
+        blocking(move || {
+            inner.writer().rest(&inner.reader);
+            Ok(())
+        })
+        .await
+    }
+
     async fn read<T, F>(&self, read: F) -> Result<T>
     where
         T: Send + 'static,

@@ -73,7 +73,9 @@ async fn filled(dir: &Path) -> Option<Digest> {
             .await
             .unwrap();
     }
-    digest(&index).await
+    let digest = digest(&index).await;
+    index.close().await.unwrap();
+    digest
 }
 
 fn damage(dir: &Path, extension: &str, change: impl Fn(&Path)) {
@@ -201,7 +203,7 @@ proptest! {
     fn after_any_writes_tantivy_holds_what_the_memory_index_holds(batches in steps()) {
         let dir = tempfile::tempdir().unwrap();
         let memory = MemorySearch::default();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let mut index = TantivyIndex::open(dir.path()).unwrap();
             for (count, batch) in batches.iter().enumerate() {
@@ -215,7 +217,7 @@ proptest! {
                 index.write(&writes).await.unwrap();
                 memory.write(&writes).await.unwrap();
                 if count % 3 == 2 {
-                    drop(index);
+                    index.close().await.unwrap();
                     index = TantivyIndex::open(dir.path()).unwrap();
                 }
                 let chat = chat(1, 1);
