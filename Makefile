@@ -107,5 +107,6 @@ cluster-down: ## end what cluster-up started
 e2e: ## try images and charts on the cluster, which it starts and ends (a cluster that is up stays up)
 	@PROFILE=$(IMAGE_PROFILE) tests/cluster/e2e
 
-charts: ## lint the charts; builds helm the first time
+charts: ## lint the charts, and judge the rules and dashboards in them; builds helm the first time
 	@tests/cluster/lint-charts
+	@tests/monitoring/check
