@@ -1,0 +1,3 @@
+module controller
+
+go 1.26
