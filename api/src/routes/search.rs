@@ -14,6 +14,7 @@ use chat::ops::SearchInput;
 use chat::ports::Sort;
 use http::StatusCode;
 use std::sync::Arc;
+use utoipa::IntoParams;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
@@ -26,6 +27,31 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<Api>>> {
     vec![routes!(in_chat), routes!(in_application)]
 }
 
+/// As the OpenAPI document shows them; `SentQuery` reads them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct SearchParameters {
+    /// `q` is another word for it.
+    #[param(min_length = 1, max_length = 256)]
+    query: String,
+    /// From 1; page times per_page is at most 1000.
+    #[param(minimum = 1, maximum = 1000)]
+    page: Option<u64>,
+    /// 20 unless told.
+    #[param(minimum = 1, maximum = 100)]
+    per_page: Option<u64>,
+    /// `relevance` (unless told) or `number`.
+    sort: Option<String>,
+    /// Only of this author.
+    #[param(min_length = 1, max_length = 200)]
+    author: Option<String>,
+    /// Created at or after; RFC 3339.
+    since: Option<String>,
+    /// Created before; RFC 3339.
+    until: Option<String>,
+}
+
 /// Find messages of a chat.
 ///
 /// All words must match: whole, as a beginning, or with a typo. `"two words"` match in sequence,
@@ -35,15 +61,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<Api>>> {
     path = "/applications/{token}/chats/{chat_number}/messages/search",
     tag = "search",
     operation_id = "search_chat",
-    params(
-        ("query" = String, Query, description = "`q` is another word for it.", min_length = 1, max_length = 256),
-        ("page" = Option<u64>, Query, description = "From 1; page times per_page is at most 1000.", minimum = 1, maximum = 1000),
-        ("per_page" = Option<u64>, Query, description = "20 unless told.", minimum = 1, maximum = 100),
-        ("sort" = Option<String>, Query, description = "`relevance` (unless told) or `number`."),
-        ("author" = Option<String>, Query, description = "Only of this author.", min_length = 1, max_length = 200),
-        ("since" = Option<String>, Query, description = "Created at or after; RFC 3339."),
-        ("until" = Option<String>, Query, description = "Created before; RFC 3339."),
-    ),
+    params(SearchParameters),
     responses((status = 200, description = "What was found.", body = SearchResult)),
 )]
 async fn in_chat(
@@ -62,15 +80,7 @@ async fn in_chat(
     path = "/applications/{token}/messages/search",
     tag = "search",
     operation_id = "search_application",
-    params(
-        ("query" = String, Query, description = "`q` is another word for it.", min_length = 1, max_length = 256),
-        ("page" = Option<u64>, Query, description = "From 1; page times per_page is at most 1000.", minimum = 1, maximum = 1000),
-        ("per_page" = Option<u64>, Query, description = "20 unless told.", minimum = 1, maximum = 100),
-        ("sort" = Option<String>, Query, description = "`relevance` (unless told) or `number`."),
-        ("author" = Option<String>, Query, description = "Only of this author.", min_length = 1, max_length = 200),
-        ("since" = Option<String>, Query, description = "Created at or after; RFC 3339."),
-        ("until" = Option<String>, Query, description = "Created before; RFC 3339."),
-    ),
+    params(SearchParameters),
     responses((status = 200, description = "What was found.", body = SearchResult)),
 )]
 async fn in_application(
