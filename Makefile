@@ -18,7 +18,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down images cluster-up cluster-down e2e charts generated fmt lint no-drivers licences
+.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down images cluster-up cluster-down e2e charts monitoring generated fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -110,3 +110,6 @@ e2e: ## try images and charts on the cluster, which it starts and ends (a cluste
 charts: ## lint the charts, and judge the rules and dashboards in them; builds helm the first time
 	@tests/cluster/lint-charts
 	@tests/monitoring/check
+
+monitoring: ## Prometheus on running programs: every panel, rule and alert finds what it asks for
+	@tests/services/with tests/monitoring/run

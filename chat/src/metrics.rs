@@ -238,6 +238,8 @@ mod tests {
         for line in [
             "chat_queue_messages{queue=\"chat.messages\",state=\"waiting\"}",
             "chat_batches_total{end=\"committed\",queue=\"chat.chats\"}",
+            "chat_buried_total{queue=\"chat.indexing\",reason=\"index\"}",
+            "chat_commands_total{outcome=\"collision\"}",
             "chat_fold_rows_total",
             "chat_index_dirty_keys",
             "chat_numbers_given_total{scope=\"revs\"}",

@@ -138,6 +138,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    pub const ALL: [Self; 8] = [
+        Self::New,
+        Self::Filled,
+        Self::Same,
+        Self::Aliased,
+        Self::Applied,
+        Self::Unchanged,
+        Self::ApplicationDeleted,
+        Self::Collision,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",

@@ -3,6 +3,8 @@
 use super::{BatchEnd, IndexEnd};
 use crate::event::Queue;
 use crate::model::GapCause;
+use crate::ports::BuryReason;
+use crate::rows::Outcome;
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
@@ -184,6 +186,13 @@ impl Metrics {
             }
             self.batch_size.with_label_values(&[queue]);
             self.batch_duration.with_label_values(&[queue]);
+            // Else the first that is set aside would not be an increase, and nobody would be told.
+            for reason in BuryReason::ALL {
+                self.buried.with_label_values(&[queue, reason.as_str()]);
+            }
+        }
+        for outcome in Outcome::ALL {
+            self.commands.with_label_values(&[outcome.as_str()]);
         }
         for end in IndexEnd::ALL {
             self.index_writes.with_label_values(&[end.as_str()]);

@@ -73,6 +73,8 @@ pub enum BuryReason {
 }
 
 impl BuryReason {
+    pub const ALL: [Self; 4] = [Self::Decode, Self::Refused, Self::Collision, Self::Index];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Decode => "decode",
