@@ -29,14 +29,6 @@ spec:
     seccompProfile: {type: RuntimeDefault}
   {{- if not .running }}
   restartPolicy: Never
-  {{- else }}
-  topologySpreadConstraints:
-    {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
-    - maxSkew: 1
-      topologyKey: {{ . }}
-      whenUnsatisfiable: ScheduleAnyway
-      labelSelector: {matchLabels: {{ include "selector" $ | fromYaml | toJson }}}
-    {{- end }}
   {{- end }}
   {{- with $values.image.pullSecrets }}
   imagePullSecrets: {{ toJson . }}

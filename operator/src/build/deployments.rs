@@ -122,29 +122,18 @@ fn stamp(
     annotations.insert(CHECKSUM.to_owned(), meta::checksum(&read));
 }
 
+/// Only where it is asked for. The scheduler spreads by itself, over nodes and zones, where a pod says nothing; constraints of
+/// ours would keep it from that on nodes that have no zone.
 fn spread(system: &System, component: Component, template: &mut PodTemplateSpec) {
-    let selector = Some(meta::pods(system, Some(component)));
-    let over = |topology: &str| TopologySpreadConstraint {
-        max_skew: 1,
-        topology_key: topology.to_owned(),
-        when_unsatisfiable: "ScheduleAnyway".to_owned(),
-        label_selector: selector.clone(),
-        ..TopologySpreadConstraint::default()
+    let asked = &system.spec.pod_template.topology_spread_constraints;
+    let of_component = |constraint: &TopologySpreadConstraint| TopologySpreadConstraint {
+        label_selector: constraint
+            .label_selector
+            .clone()
+            .or_else(|| Some(meta::pods(system, Some(component)))),
+        ..constraint.clone()
     };
-    let constraints = match &system.spec.pod_template.topology_spread_constraints {
-        None => vec![
-            over("kubernetes.io/hostname"),
-            over("topology.kubernetes.io/zone"),
-        ],
-        Some(asked) => asked
-            .iter()
-            .cloned()
-            .map(|constraint| TopologySpreadConstraint {
-                label_selector: constraint.label_selector.or_else(|| selector.clone()),
-                ..constraint
-            })
-            .collect(),
-    };
+    let constraints: Vec<_> = asked.iter().flatten().map(of_component).collect();
     let pod = template.spec.get_or_insert_default();
     pod.topology_spread_constraints = (!constraints.is_empty()).then_some(constraints);
 }

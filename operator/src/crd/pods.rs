@@ -74,7 +74,7 @@ pub struct PodTemplate {
     /// Which nodes they prefer or need.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
-    /// How pods of one component spread. Absent: over nodes and zones as well as possible. A constraint without a selector counts the pods of its own component.
+    /// How pods of one component spread. Absent: as the scheduler does by itself, over nodes and zones. A constraint without a selector counts the pods of its own component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     pub topology_spread_constraints: Option<Vec<TopologySpreadConstraint>>,
