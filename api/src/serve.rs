@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 /// For the head of a request, from the last answer or the connection's begin.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-const PARK_AFTER: Duration = Duration::from_millis(50);
+const PARK_AFTER: Duration = Duration::from_millis(10);
 /// How long requests in flight may go on after the stop; a process has ten seconds to end.
 const STOP_DEADLINE: Duration = Duration::from_secs(7);
 const MAX_HEADER_BYTES: usize = 64 * 1024;
