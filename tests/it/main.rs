@@ -10,6 +10,7 @@ mod deliveries;
 mod docs;
 mod flow;
 mod kill;
+mod kubernetes;
 mod monitoring;
 mod naughty;
 mod readme;

@@ -8,6 +8,7 @@ pub mod contract;
 pub mod ending;
 pub mod eventually;
 pub mod gate;
+pub mod kubernetes;
 pub mod load;
 pub mod metrics;
 pub mod place;

@@ -62,14 +62,39 @@ impl UnderWay {
 
     fn is_nothing(&self) -> bool {
         let in_processes = ["chat_queue_messages", "chat_index_dirty_keys"];
-        let empty = |depths: &BTreeMap<String, u64>| {
-            let mut work = depths.iter().filter(|(queue, _)| *queue != DEAD);
-            work.all(|(_, depth)| *depth == 0)
-        };
         in_processes
             .iter()
             .all(|name| self.metrics.sum(name) == 0.0)
-            && self.depths.as_ref().is_some_and(empty)
+            && self.depths.as_ref().is_some_and(are_empty)
+    }
+}
+
+/// But for what was set aside.
+fn are_empty(depths: &BTreeMap<String, u64>) -> bool {
+    let mut work = depths.iter().filter(|(queue, _)| *queue != DEAD);
+    work.all(|(_, depth)| *depth == 0)
+}
+
+/// The same as far as the broker tells, of processes that nobody can ask from here.
+#[track_caller]
+pub fn queues_at_rest(client: &Client, within: Duration) -> impl Future<Output = ()> {
+    let calm_since = Cell::new(None);
+    let resting = eventually(
+        within + 2 * LAG,
+        || client.depths(),
+        move |depths| {
+            if !depths.as_ref().is_some_and(are_empty) {
+                calm_since.set(None);
+                return false;
+            }
+            let since = calm_since.get().unwrap_or_else(Instant::now);
+            calm_since.set(Some(since));
+            since.elapsed() >= LAG
+        },
+    );
+    async {
+        let dead = resting.await.and_then(|depths| depths.get(DEAD).copied());
+        assert_eq!(dead.unwrap_or(0), 0, "letters lie in {DEAD}");
     }
 }
 

@@ -1,0 +1,117 @@
+# shellcheck shell=bash
+# Part of e2e: what is tried on the system acme in the namespace $system.
+
+# --- who may talk to whom -------------------------------------------------------------------------------------------------
+
+# probe_pod NAMESPACE LABELS: something with a shell, which the network takes for a pod with these labels.
+probe_pod() {
+    kubectl --namespace "$1" apply --filename - << YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: probe, labels: {$2}}
+spec:
+  automountServiceAccountToken: false
+  terminationGracePeriodSeconds: 0
+  securityContext: {runAsNonRoot: true, runAsUser: 999, seccompProfile: {type: RuntimeDefault}}
+  containers:
+    - name: probe
+      image: mysql:9
+      command: [sleep, infinity]
+      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+YAML
+    kubectl --namespace "$1" wait pod/probe --for=condition=Ready --timeout=60s
+}
+
+# reaches NAMESPACE HOST PORT: does the probe there get a connection?
+reaches() { kubectl --namespace "$1" exec probe -- timeout 3 bash -c "exec 3<> /dev/tcp/$2/$3" 2> /dev/null; }
+
+# must_reach, must_not_reach NAMESPACE HOST PORT: soon, as the network learns of new pods in a moment.
+must_reach() {
+    for _ in $(seq 15); do ! reaches "$@" || return 0; done
+    say "the probe in $1 does not reach $2:$3"
+    return 1
+}
+must_not_reach() {
+    for _ in $(seq 15); do reaches "$@" || return 0; done
+    say "the probe in $1 reaches $2:$3"
+    return 1
+}
+
+policies_hold() {
+    local api controller
+    probe_pod "$namespace" 'app: stranger'
+    probe_pod "$system" 'app.kubernetes.io/name: chatsystem, app.kubernetes.io/instance: acme, app.kubernetes.io/component: probe'
+    api=$(kubectl --namespace "$system" get pods --selector app.kubernetes.io/component=api --output 'jsonpath={.items[0].status.podIP}')
+    controller=$(kubectl --namespace ingress get pods --output 'jsonpath={.items[0].status.podIP}')
+    must_reach "$namespace" "$api" 8080
+    must_not_reach "$namespace" "$api" 8081
+    must_reach "$namespace" "$controller" 8000
+    must_reach "$system" "servers-mysql.$system.svc" 3306
+    must_not_reach "$system" "$controller" 8000
+    kubectl --namespace "$namespace" delete pod probe
+    kubectl --namespace "$system" delete pod probe
+    say "network policies hold, in and out"
+}
+
+# --- passwords ------------------------------------------------------------------------------------------------------------
+
+# Passwords are in Secrets and nowhere else that people look.
+passwords_are_nowhere() {
+    local place pod found=
+    {
+        for place in chat-mysql/password chat-mysql/migrationPassword chat-redis/password chat-rabbitmq/password \
+            chat-elasticsearch/password chat-admin/key; do
+            secret "$system" "${place%/*}" "${place#*/}"
+            echo
+        done
+    } > "$scratch/passwords"
+    [ "$(grep -c .......... "$scratch/passwords")" = 6 ] || { say "there are no passwords to look for"; return 1; }
+    for place in "$system" chat-operator; do
+        kubectl --namespace "$place" get pods,deployments,replicasets,jobs,cronjobs,statefulsets,services,configmaps,ingresses,networkpolicies,events \
+            --output yaml > "$scratch/objects.$place"
+        for pod in $(kubectl --namespace "$place" get pods --output name); do
+            kubectl --namespace "$place" logs --all-containers "$pod" > "$scratch/log.$place.${pod#*/}" 2>&1 || true
+        done
+    done
+    kubectl --namespace "$system" get chatsystems --output yaml > "$scratch/objects.chatsystems"
+    grep -l --fixed-strings --file "$scratch/passwords" "$scratch"/objects.* "$scratch"/log.* && found=yes
+    [ -z "$found" ] || { say "passwords are in the files above"; return 1; }
+    say "no password in $(cat "$scratch"/objects.* "$scratch"/log.* | wc -l) lines of objects, events and logs"
+}
+
+# --- faults ---------------------------------------------------------------------------------------------------------------
+
+# second_version: the same images under another tag, which nodes have already.
+second_version() {
+    local node program image
+    for node in $("$here/with" kind get nodes --name "$name" 2> /dev/null | grep -v control-plane); do
+        for program in api worker; do
+            image=$(sed "s/-worker:/-$program:/" <<< "$worker_image")
+            "$here/with" docker exec "$node" ctr --namespace k8s.io images tag --force "$image" "$image-next" > /dev/null
+        done
+    done
+}
+
+# node_port SERVICE SELECTOR PORT: an address outside of the cluster's network that stays whatever becomes of pods.
+node_port() {
+    kubectl --namespace "$system" apply --filename - > /dev/null << YAML
+apiVersion: v1
+kind: Service
+metadata: {name: $1}
+spec: {type: NodePort, selector: {$2}, ports: [{port: 80, targetPort: $3}]}
+YAML
+    echo "$(kubectl get node "$name-control-plane" --output 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}'):$(
+        kubectl --namespace "$system" get service "$1" --output 'jsonpath={.spec.ports[0].nodePort}')"
+}
+
+# faults_break_no_promise chart|operator: who made the system.
+faults_break_no_promise() {
+    local api management url
+    second_version
+    api=$(node_port e2e-api 'app.kubernetes.io/instance: acme, app.kubernetes.io/component: api' http)
+    management=$(node_port e2e-management 'app.kubernetes.io/instance: servers, app.kubernetes.io/component: rabbitmq' management)
+    url=$(secret "$system" chat-rabbitmq managementUrl)
+    E2E_MAKER=$1 E2E_NAMESPACE=$system E2E_API_URL=http://$api E2E_MANAGEMENT_URL=${url%@*}@$management \
+        E2E_ADMIN_KEY=$(secret "$system" chat-admin key) "$here/with" "${tests[@]}" --nocapture --ignored kubernetes
+    say "faults broke no promise of a system made by the $1"
+}

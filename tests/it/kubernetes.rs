@@ -1,0 +1,159 @@
+//! What may happen to a system on Kubernetes, with clients on it all the time, and then a judgement of everything anybody
+//! was told. `make e2e` runs it on its cluster.
+
+use crate::under_load::{Writers, judge, summary};
+use e2e::checker::{Op, Outcome};
+use e2e::client::Client;
+use e2e::kubernetes::{Maker, SOON, System, docker};
+use e2e::load::Load;
+use e2e::metrics::queues_at_rest;
+use e2e::seed::Seed;
+use std::time::Instant;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The same images under another name.
+const NEXT_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-next");
+const NODE_WITHOUT_SERVERS: &str = "chatsystem-worker2";
+const CONTROL_PLANE: &str = "chatsystem-control-plane";
+/// After something happened, so that it happened under load.
+const MORE: u64 = 300;
+/// Each chat has at most 1,000 messages with the last word of a client.
+const NEVER_ENOUGH: u64 = 100_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the cluster of `make e2e`"]
+async fn whatever_happens_on_kubernetes_breaks_no_promise() {
+    let system = System::of_this_run().expect("tests/cluster/e2e says where the system is");
+    let seed = Seed::of_this_run();
+    let client = Client::new(system.place()).await;
+    let mut load = Load::new(NEVER_ENOUGH);
+    load.prepare(&client, 3, 5).await;
+    let run = Run {
+        writers: Writers::of(load, &client, seed),
+        system,
+        started: Instant::now(),
+    };
+    run.writers.accepted_more(MORE).await;
+
+    run.pods_are_killed().await;
+    if run.system.maker == Maker::Operator {
+        run.the_operator_is_killed().await;
+    }
+    run.a_version_comes_and_goes().await;
+    run.the_api_server_restarts().await;
+    run.a_node_dies().await;
+
+    let Run {
+        writers, system, ..
+    } = run;
+    writers.load.end();
+    let history = writers.finish().await;
+    println!("{}", summary(&history));
+    queues_at_rest(&client, SOON).await;
+    system.is_made_again().await;
+    println!("deleted and made again");
+    system.explain_numbers().await;
+    judge(&client, &history, seed).await;
+    println!("judged: no promise was broken");
+}
+
+struct Run {
+    system: System,
+    writers: Writers,
+    started: Instant,
+}
+
+impl Run {
+    async fn pods_are_killed(&self) {
+        for component in ["worker-messages", "worker-chats", "worker-indexing", "api"] {
+            self.system.kill_pods(component);
+            self.writers.accepted_more(MORE).await;
+        }
+        self.system.is_ready().await;
+        self.say("all pods were killed");
+    }
+
+    async fn the_operator_is_killed(&self) {
+        let operator = [
+            "delete",
+            "pod",
+            "--namespace=chat-operator",
+            "--selector=app.kubernetes.io/name=chat-operator",
+            "--grace-period=0",
+            "--force",
+        ];
+        // In the middle of carrying something out.
+        self.system.patch(r#"{"spec":{"logLevel":"Warn"}}"#);
+        self.system.kubectl(&operator);
+        self.writers.accepted_more(MORE).await;
+        self.system.is_ready().await;
+        self.say("the operator was killed while it rolled out a change");
+    }
+
+    /// Next to no request fails meanwhile.
+    async fn a_version_comes_and_goes(&self) {
+        let from = self.writers.load.history().len();
+        for version in [NEXT_VERSION, VERSION] {
+            self.system.roll_to(version).await;
+            self.writers.accepted_more(MORE).await;
+            self.say(&format!("version {version} runs"));
+        }
+        self.next_to_none_failed(from);
+    }
+
+    /// A client that keeps its connection may send a request just when the pod at its other end closes it.
+    #[expect(
+        clippy::print_stdout,
+        reason = "people read how far a long test has come"
+    )]
+    fn next_to_none_failed(&self, from: usize) {
+        let history = self.writers.load.history();
+        let failed: Vec<&Op> = history[from..].iter().filter(|op| has_failed(op)).collect();
+        let (failures, all) = (failed.len(), history.len() - from);
+        println!("{failures} of {all} requests failed");
+        assert!(failures * 200 <= all, "{failures} of {all}: {failed:#?}");
+    }
+
+    /// Whoever has no business with it does not notice.
+    async fn the_api_server_restarts(&self) {
+        let from = self.writers.load.history().len();
+        docker(&["exec", CONTROL_PLANE, "pkill", "-KILL", "kube-apiserver"]);
+        self.writers.accepted_more(MORE).await;
+        self.system.is_ready().await;
+        self.next_to_none_failed(from);
+        self.say("the API server was restarted");
+    }
+
+    async fn a_node_dies(&self) {
+        let node = format!("node/{NODE_WITHOUT_SERVERS}");
+        let unknown = "--for=condition=Ready=Unknown";
+        docker(&["kill", NODE_WITHOUT_SERVERS]);
+        self.system
+            .kubectl(&["wait", &node, unknown, "--timeout=180s"]);
+        self.writers.accepted_more(MORE).await;
+        self.say("a node is dead, and messages are accepted");
+        docker(&["start", NODE_WITHOUT_SERVERS]);
+        self.system
+            .kubectl(&["wait", &node, "--for=condition=Ready", "--timeout=180s"]);
+        self.writers.accepted_more(MORE).await;
+        self.system.is_ready().await;
+        self.say("the node is back");
+    }
+
+    #[expect(
+        clippy::print_stdout,
+        reason = "people read how far a long test has come"
+    )]
+    fn say(&self, what: &str) {
+        let (after, accepted) = (self.started.elapsed(), self.writers.load.accepted());
+        println!("{after:.0?}, {accepted} creates: {what}");
+    }
+}
+
+fn has_failed(op: &Op) -> bool {
+    match op.outcome {
+        Outcome::Unknown => true,
+        Outcome::Fail { status } => status >= 500,
+        _ => false,
+    }
+}
