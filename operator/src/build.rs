@@ -21,6 +21,7 @@ mod service_accounts;
 pub use config_map::SET_BY;
 pub use deployments::Deployments;
 pub use meta::{CHECKSUM, Component, MANAGED_BY, MANAGER, selector};
+pub use pod::ADMIN_PORT;
 
 use crate::validate::System;
 use k8s_openapi::api::apps::v1::Deployment;

@@ -1,15 +1,16 @@
-//! `chat-operator`: prints the resource definition, and what it makes of a resource.
+//! `chat-operator`: looks after ChatSystems, prints the resource definition, and what it makes of a resource.
 //!
 //! Exit codes: 0 done, 1 failed, 2 the command line is wrong.
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgMatches, Command};
 use operator::validate::{Observed, Secrets, validate};
-use operator::{build, manifest};
+use operator::{build, manifest, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let outcome = match command().get_matches().subcommand() {
+        Some(("run", asked)) => run::run(asked),
         Some(("crd", _)) => cli::print(&manifest::definition()),
         Some(("render", asked)) => render(asked).and_then(|text| cli::print(&text)),
         _ => Ok(()),
@@ -29,6 +30,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
+        .subcommand(run::command())
         .subcommand(Command::new("crd").about("Print the resource definition of ChatSystem"))
         .subcommand(
             Command::new("render")

@@ -1,26 +1,39 @@
-//! What the operator says about a system, computed from what it knows; somebody else writes it, once, and only when
-//! `is_news` says so.
+//! What the operator says about a system, computed from what it knows, and writing it: once, and only when `is_news`
+//! says so.
 //!
 //! Whatever happens, `observedGeneration` says which specification it happened to, and everything that is not known
 //! at the moment stays as it was said before.
 
 mod conditions;
+mod events;
 mod news;
+mod write;
 
-pub use news::{is_news, two_digits};
+pub use events::{Told, events};
+pub use news::{is_news, two_digits, with_backlog_of};
+pub use write::{Teller, Written};
 
 use crate::crd::{ApiStatus, ChatSystem, ChatSystemStatus, ExposureType, Role, WorkerStatus};
+use crate::kinds::Kind;
+use crate::observe::live::DeploymentFacts;
 use crate::scaling::{AckRate, Decision, Low, Memory, Workload};
 use crate::validate::Invalid;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// What is known about a system, after it was applied or could not be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Known {
     /// Why nothing of the specification was applied.
     pub refused: Option<Invalid>,
+    /// Why not all of it could be applied.
+    pub failed: Option<Trouble>,
+    /// Kinds that were asked for and that the cluster does not know.
+    pub unknown: BTreeSet<Kind>,
     pub migration: Migration,
+    /// Some Deployment has not got the newest template yet, or only now.
+    pub is_under_way: bool,
     /// Of the API; absent before there is a Deployment.
     pub api: Option<Rollout>,
     /// `kubectl get pods -l` chooses the API's pods by it.
@@ -152,6 +165,23 @@ pub fn memory(status: &ChatSystemStatus, role: Role) -> Memory {
     }
 }
 
+impl From<&DeploymentFacts> for Rollout {
+    fn from(facts: &DeploymentFacts) -> Self {
+        let complete = facts.is_observed
+            && facts.updated == facts.wanted
+            && facts.replicas == facts.updated
+            && facts.available == facts.updated;
+        let tag = facts.image.rsplit_once(':').map(|(_, tag)| tag.to_owned());
+        Self {
+            wanted: facts.wanted,
+            replicas: facts.replicas,
+            ready: facts.ready,
+            complete,
+            version: tag.filter(|_| complete),
+        }
+    }
+}
+
 impl Rollout {
     pub fn workload(&self) -> Workload {
         Workload {
@@ -168,6 +198,9 @@ impl Rollout {
 
 /// What everything that runs agrees on.
 fn version(known: &Known) -> Option<String> {
+    if known.is_under_way {
+        return None;
+    }
     let workers = known.workers.iter().map(|workers| &workers.rollout);
     let mut versions = known
         .api

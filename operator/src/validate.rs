@@ -7,7 +7,7 @@
 mod environment;
 mod secrets;
 
-pub use secrets::{SecretFacts, Secrets};
+pub use secrets::{SecretFacts, Secrets, secret_names};
 
 use crate::crd::{ChatSystem, ChatSystemSpec, ExposureType, Role, SecretKey};
 use kube::ResourceExt;

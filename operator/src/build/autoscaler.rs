@@ -15,7 +15,7 @@ pub(super) fn build(system: &System) -> Option<HorizontalPodAutoscaler> {
             scale_target_ref: CrossVersionObjectReference {
                 api_version: Some("apps/v1".to_owned()),
                 kind: "Deployment".to_owned(),
-                name: Component::Api.object(system),
+                name: Component::Api.object(&system.name),
             },
             min_replicas: Some(bounds.min_replicas),
             max_replicas: bounds.max_replicas,

@@ -21,7 +21,7 @@ pub(super) fn build(system: &System) -> Option<DynamicObject> {
     let (ExposureType::HTTPRoute, Some(route)) = (exposure.type_, &exposure.http_route) else {
         return None;
     };
-    let backend = json!({ "name": Component::Api.object(system), "port": service::PORT });
+    let backend = json!({ "name": Component::Api.object(&system.name), "port": service::PORT });
     let mut object = DynamicObject::new("", &resource()).data(json!({
         "spec": {
             "parentRefs": route.parent_refs,

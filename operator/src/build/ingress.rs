@@ -25,7 +25,7 @@ pub(super) fn build(system: &System) -> Option<Ingress> {
     });
     let backend = IngressBackend {
         service: Some(IngressServiceBackend {
-            name: Component::Api.object(system),
+            name: Component::Api.object(&system.name),
             port: Some(ServiceBackendPort {
                 name: Some(pod::API_PORT_NAME.to_owned()),
                 number: None,

@@ -48,9 +48,9 @@ impl Component {
         }
     }
 
-    /// Of an object of this component.
-    pub fn object(self, system: &System) -> String {
-        format!("{}-{}", system.name, self.name())
+    /// Of an object of this component of a system.
+    pub fn object(self, system: &str) -> String {
+        format!("{system}-{}", self.name())
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn common(system: &System, name: String) -> ObjectMeta {
 
 /// Of a child that belongs to one component.
 pub(super) fn of(system: &System, component: Component) -> ObjectMeta {
-    named(system, component, component.object(system))
+    named(system, component, component.object(&system.name))
 }
 
 /// The same under another name.
@@ -92,16 +92,16 @@ fn owner(system: &System) -> Option<OwnerReference> {
 
 /// Of objects; pods have those of the resource's `podTemplate` besides.
 pub(super) fn labels(system: &System, component: Option<Component>) -> BTreeMap<String, String> {
-    let mut labels = chosen_by(system, component);
+    let mut labels = chosen_by(&system.name, component);
     labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
     labels
 }
 
-fn chosen_by(system: &System, component: Option<Component>) -> BTreeMap<String, String> {
+fn chosen_by(system: &str, component: Option<Component>) -> BTreeMap<String, String> {
     let component = component.map(|component| (COMPONENT, component.name()));
     [
         (NAME, "chatsystem".to_owned()),
-        (INSTANCE, system.name.clone()),
+        (INSTANCE, system.to_owned()),
     ]
     .into_iter()
     .chain(component)
@@ -112,13 +112,13 @@ fn chosen_by(system: &System, component: Option<Component>) -> BTreeMap<String, 
 /// Chooses the pods of one component, or all of the system. Never changes: a Deployment's cannot.
 pub(super) fn pods(system: &System, component: Option<Component>) -> LabelSelector {
     LabelSelector {
-        match_labels: Some(chosen_by(system, component)),
+        match_labels: Some(chosen_by(&system.name, component)),
         match_expressions: None,
     }
 }
 
-/// The same, as `kubectl get pods -l` takes it.
-pub fn selector(system: &System, component: Component) -> String {
+/// The same, as `kubectl get pods -l` takes it, of a system of this name.
+pub fn selector(system: &str, component: Component) -> String {
     let labels = chosen_by(system, Some(component));
     let parts: Vec<_> = labels
         .into_iter()

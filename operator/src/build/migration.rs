@@ -51,7 +51,11 @@ pub(super) fn build(system: &System) -> Job {
         ..JobSpec::default()
     };
     // Of everything in it: most of a Job cannot be changed, also not by the next operator.
-    let name = format!("{}-{}", component.object(system), meta::checksum(&spec));
+    let name = format!(
+        "{}-{}",
+        component.object(&system.name),
+        meta::checksum(&spec)
+    );
     Job {
         metadata: meta::named(system, component, name),
         spec: Some(spec),

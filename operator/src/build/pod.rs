@@ -21,7 +21,7 @@ pub(super) use files::revisions;
 pub(super) const API_PORT: i32 = 8080;
 pub(super) const API_PORT_NAME: &str = "http";
 /// Where probes and metrics answer, and the name of that port.
-pub(super) const ADMIN_PORT: i32 = 8081;
+pub const ADMIN_PORT: i32 = 8081;
 pub(super) const ADMIN_PORT_NAME: &str = "admin";
 
 /// Of the images' user, who owns nothing in them.

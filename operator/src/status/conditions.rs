@@ -81,6 +81,11 @@ fn ready(resource: &ChatSystem, known: &Known) -> Said {
     if paused {
         ready.message = format!("Paused. {}", ready.message);
     }
+    for kind in &known.unknown {
+        let (name, group) = (kind.name(), kind.api_version());
+        let unknown = format!(". The cluster does not know {name} ({group}), so there is none");
+        ready.message.push_str(&unknown);
+    }
     ready
 }
 
@@ -97,6 +102,9 @@ fn trouble(known: &Known) -> Option<Trouble> {
             .first()
             .map_or("InvalidSpec", |problem| problem.reason.name());
         return trouble(first, refused.to_string());
+    }
+    if let Some(failed) = &known.failed {
+        return Some(failed.clone());
     }
     match &known.migration {
         Migration::Failed(failed) => return Some(failed.clone()),
@@ -151,6 +159,8 @@ fn progressing(resource: &ChatSystem, known: &Known) -> Said {
         )
     } else if known.refused.is_some() {
         said(kind, "False", "Refused", "what runs stays as it was")
+    } else if let Some(failed) = &known.failed {
+        not(kind, failed)
     } else if let Migration::Failed(_) = known.migration {
         said(
             kind,
@@ -165,7 +175,8 @@ fn progressing(resource: &ChatSystem, known: &Known) -> Said {
             "Migrating",
             "everything else waits for the tables",
         )
-    } else if rollouts.any(|rollout| !rollout.complete) || known.api.is_none() {
+    } else if known.is_under_way || rollouts.any(|rollout| !rollout.complete) || known.api.is_none()
+    {
         said(kind, "True", "RollingOut", "workers first, then the API")
     } else {
         said(kind, "False", "RolloutComplete", "")

@@ -21,6 +21,23 @@ pub fn is_news(before: &ChatSystemStatus, after: &ChatSystemStatus) -> bool {
     moved || workers || rest(before) != rest(after)
 }
 
+/// The second with the backlogs of the first: they are told only every now and then.
+pub fn with_backlog_of(before: &ChatSystemStatus, after: ChatSystemStatus) -> ChatSystemStatus {
+    let mut workers = after.workers;
+    for workers in &mut workers {
+        let same = before
+            .workers
+            .iter()
+            .find(|before| before.role == workers.role);
+        workers.backlog = same.and_then(|before| before.backlog);
+    }
+    ChatSystemStatus {
+        backlog: before.backlog,
+        workers,
+        ..after
+    }
+}
+
 fn is_news_of_role(before: &WorkerStatus, after: &WorkerStatus) -> bool {
     let rate = match (before.ack_rate_per_replica, after.ack_rate_per_replica) {
         (Some(before), Some(after)) => {

@@ -54,7 +54,10 @@ fn trouble(reason: &str) -> Trouble {
 fn well() -> Known {
     Known {
         refused: None,
+        failed: None,
+        unknown: BTreeSet::new(),
         migration: Migration::Complete("The schema has version 7 already.\n".to_owned()),
+        is_under_way: false,
         api: Some(rollout(2, 2)),
         api_selector: "a=b".to_owned(),
         workers: Role::ALL.map(|role| workers(role, 1, 1)).into(),
@@ -154,6 +157,50 @@ fn a_failed_migration_is_the_reason() {
     assert_eq!(told(&known, "Ready"), why);
     assert_eq!(told(&known, "MigrationsApplied"), why);
     assert_eq!(told(&known, "Progressing").1, "MigrationFailed");
+}
+
+#[test]
+fn what_the_api_server_refuses_is_the_reason() {
+    let mut known = well();
+    known.failed = Some(trouble("Forbidden"));
+    let why = text("False", "Forbidden", "Forbidden it is");
+    assert_eq!(told(&known, "Ready"), why);
+    assert_eq!(told(&known, "Progressing"), why);
+}
+
+#[test]
+fn a_kind_that_the_cluster_does_not_know_is_named() {
+    let mut known = well();
+    known.unknown = [Kind::PodMonitor].into();
+    let said = "API 2/2, workers 3/3. The cluster does not know PodMonitor (monitoring.coreos.com/v1), so there is none";
+    assert_eq!(told(&known, "Ready"), text("True", "AllReady", said));
+}
+
+#[test]
+fn pods_of_two_templates_are_no_complete_rollout() {
+    let done = DeploymentFacts {
+        wanted: 2,
+        replicas: 2,
+        updated: 2,
+        ready: 2,
+        available: 2,
+        is_observed: true,
+        image: "registry:5000/chat-api:0.1.0".to_owned(),
+    };
+    let complete = |change: &dyn Fn(&mut DeploymentFacts)| {
+        let mut facts = done.clone();
+        change(&mut facts);
+        Rollout::from(&facts).complete
+    };
+    assert_eq!(Rollout::from(&done), rollout(2, 2));
+    assert!(!complete(&|facts| facts.is_observed = false));
+    assert!(!complete(&|facts| facts.replicas = 3), "an old pod is left");
+    assert!(!complete(&|facts| facts.updated = 1));
+    assert!(!complete(&|facts| facts.available = 1));
+    assert_eq!(
+        Rollout::from(&DeploymentFacts { updated: 1, ..done }).version,
+        None
+    );
 }
 
 #[test]
@@ -264,6 +311,18 @@ fn what_is_unknown_for_a_moment_stays_as_it_was_said() {
 }
 
 #[test]
+fn pods_that_are_not_asked_yet_to_be_newer_are_no_complete_rollout() {
+    let mut known = well();
+    known.is_under_way = true;
+    assert_eq!(told(&known, "Progressing").1, "RollingOut");
+    let status = compute(&resource(|_| ()), &known, at(0));
+    assert_eq!(
+        status.version, None,
+        "nobody has seen the newest template in every pod"
+    );
+}
+
+#[test]
 fn versions_that_differ_are_none() {
     let mut known = well();
     known.workers[0].rollout.version = Some("0.2.0".to_owned());
@@ -351,6 +410,41 @@ fn only_what_somebody_wants_to_read_is_news() {
     assert!(news(
         &|known| known.workers[0].decision.memory.low = began(at(1))
     ));
+}
+
+#[test]
+fn what_turns_bad_is_an_event_once() {
+    let status = |known: &Known| compute(&resource(|_| ()), known, at(0));
+    let mut broken = well();
+    broken.backends = Some(Err(trouble("RedisAccessDenied")));
+    broken.api = Some(rollout(2, 0));
+    let told = |before: &ChatSystemStatus, after: &ChatSystemStatus| {
+        let told = events(before, after).into_iter();
+        told.map(|told| (told.is_warning, told.reason))
+            .collect::<Vec<_>>()
+    };
+    let (well, broken) = (status(&well()), status(&broken));
+    assert_eq!(
+        told(&ChatSystemStatus::default(), &well),
+        [(false, "AllReady".to_owned())]
+    );
+    assert_eq!(told(&well, &well), []);
+    assert_eq!(
+        told(&well, &broken),
+        [(true, "RedisAccessDenied".to_owned())]
+    );
+    assert_eq!(told(&broken, &broken), []);
+    assert_eq!(told(&broken, &well), [(false, "AllReady".to_owned())]);
+}
+
+#[test]
+fn a_backlog_that_is_not_told_yet_is_no_news() {
+    let before = compute(&resource(|_| ()), &well(), at(0));
+    let mut known = well();
+    known.workers[0].backlog = Some(90_000);
+    let after = compute(&resource(|_| ()), &known, at(0));
+    assert!(is_news(&before, &after));
+    assert!(!is_news(&before, &with_backlog_of(&before, after)));
 }
 
 #[test]

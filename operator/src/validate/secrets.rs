@@ -37,6 +37,12 @@ impl Secrets {
     }
 }
 
+/// The Secrets that a specification refers to.
+pub fn secret_names(spec: &ChatSystemSpec) -> BTreeSet<String> {
+    let references = references(spec).into_iter();
+    references.map(|(_, key)| key.name.clone()).collect()
+}
+
 /// Every reference with the path of its field.
 pub(super) fn references(spec: &ChatSystemSpec) -> Vec<(String, &SecretKey)> {
     let required = [

@@ -147,7 +147,7 @@ fn a_deployment_chooses_its_own_pods_alone() {
     }
     let system = system(&sample(FULL));
     assert_eq!(
-        selector(&system, Component::Worker(Role::Messages)),
+        selector(&system.name, Component::Worker(Role::Messages)),
         "app.kubernetes.io/component=worker-messages,app.kubernetes.io/instance=acme,app.kubernetes.io/name=chatsystem"
     );
 }

@@ -1,0 +1,82 @@
+//! What the operator reads of the world: Secrets, children, what pods say about their servers, and what waits in the
+//! queues. Nothing here writes, and nothing decides.
+
+pub mod children;
+pub mod live;
+pub mod migration;
+pub mod optional;
+pub mod pods;
+pub mod queues;
+
+use crate::crd::{ChatSystem, ChatSystemSpec, SecretKey, TlsMode};
+use crate::validate::{Observed, SecretFacts, Secrets, secret_names};
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, ResourceExt};
+use queues::Broker;
+use std::collections::BTreeMap;
+
+/// What was seen around a resource.
+pub struct Seen {
+    pub observed: Observed,
+    /// Where the queues are asked about. Absent while a Secret that tells is.
+    pub broker: Option<Broker>,
+}
+
+/// Reads every Secret that the resource refers to, by its name: they are neither listed nor watched.
+pub async fn observe(
+    client: &Client,
+    resource: &ChatSystem,
+    operator_namespace: &str,
+) -> Result<Seen, kube::Error> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    let read = secret_names(&resource.spec).into_iter().map(async |name| {
+        let secret = secrets.get_opt(&name).await?;
+        Ok::<_, kube::Error>(secret.map(|secret| (name, secret)))
+    });
+    let secrets: BTreeMap<_, _> = try_join_all(read).await?.into_iter().flatten().collect();
+    let facts = secrets
+        .iter()
+        .map(|(name, secret)| (name.clone(), facts(secret)));
+    Ok(Seen {
+        observed: Observed {
+            secrets: Secrets::Seen(facts.collect()),
+            operator_namespace: operator_namespace.to_owned(),
+        },
+        broker: broker(&resource.spec, &secrets),
+    })
+}
+
+fn facts(secret: &Secret) -> SecretFacts {
+    SecretFacts {
+        revision: secret.resource_version().unwrap_or_default(),
+        keys: secret
+            .data
+            .iter()
+            .flatten()
+            .map(|(key, _)| key.clone())
+            .collect(),
+    }
+}
+
+/// The only values that are looked at: the address of the management API, whom to trust there, and the virtual host
+/// in the broker's address.
+fn broker(spec: &ChatSystemSpec, secrets: &BTreeMap<String, Secret>) -> Option<Broker> {
+    let value = |key: &SecretKey| {
+        let data = secrets.get(&key.name)?.data.as_ref()?;
+        Some(data.get(&key.key)?.0.clone())
+    };
+    let text = |key: &SecretKey| String::from_utf8(value(key)?).ok();
+    let rabbitmq = &spec.rabbitmq;
+    let authority = match &rabbitmq.tls.ca_secret_ref {
+        Some(key) => Some(value(key)?),
+        None => None,
+    };
+    Some(Broker {
+        management: text(&rabbitmq.management_url_secret_ref)?,
+        address: text(&rabbitmq.url_secret_ref)?,
+        authority,
+        may_be_plain: rabbitmq.tls.mode == TlsMode::Plaintext,
+    })
+}

@@ -1,0 +1,165 @@
+//! What is remembered of a child as it is in the cluster: enough to tell whether it is as it should be, and little,
+//! because there are twenty for each system.
+
+use crate::build::MANAGER;
+use crate::crd::ChatSystem;
+use crate::kinds::Kind;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
+use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+/// Which child of a system.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Child {
+    pub kind: Kind,
+    pub name: String,
+}
+
+/// A child as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    pub uid: String,
+    pub resource_version: String,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    /// Changes when somebody takes a field that we set.
+    pub ours: Option<u64>,
+    pub created: Option<Timestamp>,
+    pub facts: Facts,
+}
+
+/// What of its specification and status is looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Facts {
+    None,
+    Deployment(DeploymentFacts),
+    Job(JobFacts),
+    CronJob { last_success: Option<Timestamp> },
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeploymentFacts {
+    pub wanted: i32,
+    pub replicas: i32,
+    pub updated: i32,
+    pub ready: i32,
+    pub available: i32,
+    /// The controller has seen its newest specification.
+    pub is_observed: bool,
+    /// Of the template's first container.
+    pub image: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum JobFacts {
+    #[default]
+    Unfinished,
+    Complete {
+        at: Option<Timestamp>,
+        message: String,
+    },
+    Failed {
+        at: Option<Timestamp>,
+        message: String,
+    },
+}
+
+impl Live {
+    /// Whether somebody who has seen the first wants to look again. Times at which jobs ran are for metrics alone,
+    /// and what others keep in an object of ours is not our business.
+    pub fn is_news(&self, before: &Self) -> bool {
+        let rest = |live: &Self| Self {
+            resource_version: String::new(),
+            facts: match &live.facts {
+                Facts::CronJob { .. } => Facts::None,
+                other => other.clone(),
+            },
+            ..live.clone()
+        };
+        rest(self) != rest(before)
+    }
+}
+
+pub(super) fn live(meta: &ObjectMeta, facts: Facts) -> Live {
+    Live {
+        uid: meta.uid.clone().unwrap_or_default(),
+        resource_version: meta.resource_version.clone().unwrap_or_default(),
+        labels: meta.labels.clone().unwrap_or_default(),
+        annotations: meta.annotations.clone().unwrap_or_default(),
+        ours: ours(meta),
+        created: meta.creation_timestamp.as_ref().map(|time| time.0),
+        facts,
+    }
+}
+
+/// The fields that the API server counts as ours, as a checksum. Generations will not do: scaling changes a
+/// Deployment's, some kinds have none, and the status of an autoscaler changes its resourceVersion all the time.
+pub fn ours(meta: &ObjectMeta) -> Option<u64> {
+    let entry = meta.managed_fields.iter().flatten().find(|entry| {
+        entry.manager.as_deref() == Some(MANAGER)
+            && entry.operation.as_deref() == Some("Apply")
+            && entry.subresource.as_deref().unwrap_or_default().is_empty()
+    })?;
+    let mut hasher = DefaultHasher::new();
+    let fields = entry.fields_v1.as_ref().map(|fields| fields.0.to_string());
+    fields.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// The ChatSystem that it belongs to.
+pub fn owner(meta: &ObjectMeta) -> Option<&OwnerReference> {
+    let owners = meta.owner_references.iter().flatten();
+    owners.into_iter().find(|owner| {
+        owner.controller == Some(true)
+            && owner.kind == ChatSystem::kind(&())
+            && owner.api_version == ChatSystem::api_version(&())
+    })
+}
+
+pub(super) fn deployment(deployment: &Deployment) -> Facts {
+    let spec = deployment.spec.as_ref();
+    let status = deployment.status.clone().unwrap_or_default();
+    let pod = spec.and_then(|spec| spec.template.spec.as_ref());
+    let image = pod.and_then(|pod| pod.containers.first()?.image.clone());
+    Facts::Deployment(DeploymentFacts {
+        wanted: spec.and_then(|spec| spec.replicas).unwrap_or(1),
+        replicas: status.replicas.unwrap_or(0),
+        updated: status.updated_replicas.unwrap_or(0),
+        ready: status.ready_replicas.unwrap_or(0),
+        available: status.available_replicas.unwrap_or(0),
+        is_observed: status.observed_generation >= deployment.metadata.generation,
+        image: image.unwrap_or_default(),
+    })
+}
+
+pub(super) fn job(job: &Job) -> Facts {
+    let status = job.status.as_ref();
+    let mut conditions = status
+        .and_then(|status| status.conditions.as_ref())
+        .into_iter()
+        .flatten()
+        .filter(|condition| condition.status == "True");
+    let ended = conditions.find_map(|condition| {
+        let at = condition.last_transition_time.as_ref().map(|time| time.0);
+        let message = condition.message.clone().unwrap_or_default();
+        match condition.type_.as_str() {
+            "Complete" => Some(JobFacts::Complete { at, message }),
+            "Failed" => Some(JobFacts::Failed { at, message }),
+            _ => None,
+        }
+    });
+    Facts::Job(ended.unwrap_or_default())
+}
+
+pub(super) fn cron_job(cron_job: &CronJob) -> Facts {
+    let status = cron_job.status.as_ref();
+    let last = status.and_then(|status| status.last_successful_time.as_ref());
+    Facts::CronJob {
+        last_success: last.map(|time| time.0),
+    }
+}
