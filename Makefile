@@ -18,7 +18,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run run-stack test soak check bench bench-stack demo stack-up stack-down images cluster-up cluster-down e2e charts monitoring generated fmt lint no-drivers licences
+.PHONY: help run run-stack test test-control-plane soak check bench bench-stack demo stack-up stack-down images cluster-up cluster-down e2e charts monitoring generated fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -33,6 +33,9 @@ run-stack: ## the same as a cluster on real servers, which it starts if needed; 
 
 test: ## run every test, on servers it starts and ends (servers that are up stay up)
 	tests/services/with cargo test --locked --workspace --features $(EVERYTHING)
+
+test-control-plane: ## the operator on a real API server without nodes, which it starts and ends
+	RUST_TEST_THREADS=8 tests/control-plane/with cargo test --locked -p operator --test control_plane
 
 generated: ## write anew what follows from code: crds/, and the children of the samples
 	cargo build --locked -p operator

@@ -1,0 +1,149 @@
+//! What somebody changed or removed comes back, and what a system does not consist of any more goes.
+
+use crate::kubelet::Kubelet;
+use crate::plane::{eventually, in_a_namespace};
+use crate::process::Process;
+use crate::room::Room;
+use crate::state::{State, differences, state};
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::{Api, api::ListParams};
+use operator::kinds::Kind;
+use serde_json::{Value, json};
+
+/// A field of ours in each kind, and a value that is not ours.
+fn meddling(kind: Kind) -> Option<Value> {
+    Some(match kind {
+        Kind::ServiceAccount => json!({ "automountServiceAccountToken": true }),
+        Kind::ConfigMap => json!({ "data": { "CHAT_LOG": "trace" } }),
+        Kind::NetworkPolicy => json!({ "spec": { "ingress": [] } }),
+        Kind::Service => {
+            json!({ "spec": { "selector": { "app.kubernetes.io/instance": "other" } } })
+        }
+        Kind::PodDisruptionBudget => json!({ "spec": { "maxUnavailable": 0 } }),
+        Kind::Deployment => {
+            let pod = json!({ "terminationGracePeriodSeconds": 45 });
+            json!({ "spec": { "template": { "spec": pod } } })
+        }
+        Kind::HorizontalPodAutoscaler => json!({ "spec": { "maxReplicas": 99 } }),
+        Kind::CronJob => json!({ "spec": { "schedule": "1 1 1 1 1" } }),
+        Kind::Ingress => json!({ "spec": { "rules": [{ "host": "other.example.com" }] } }),
+        // Its specification cannot be changed.
+        Kind::Job => return None,
+        Kind::HTTPRoute | Kind::PodMonitor => return None,
+    })
+}
+
+/// Every child.
+async fn children(room: &Room) -> Vec<(Kind, Api<DynamicObject>, DynamicObject)> {
+    let mut children = Vec::new();
+    for kind in Kind::ALL
+        .into_iter()
+        .filter(|kind| !Kind::OPTIONAL.contains(kind))
+    {
+        let resource = kind.resource();
+        let api = room.dynamic(&resource.api_version, &resource.kind, &resource.plural);
+        let ours = ListParams::default().labels("app.kubernetes.io/managed-by=chat-operator");
+        for object in api.list(&ours).await.unwrap() {
+            children.push((kind, api.clone(), object));
+        }
+    }
+    children
+}
+
+async fn until_it_is_as_before(room: &Room, before: &State, what: &str) {
+    let mended = async || {
+        let now = state(room).await;
+        let differences = differences(before, &now);
+        differences.is_empty().then_some(())
+    };
+    eventually(what, mended).await;
+}
+
+#[test]
+fn every_child_that_is_changed_or_removed_is_mended() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        room.install(|system| {
+            let autoscaling =
+                json!({ "minReplicas": 2, "maxReplicas": 5, "targetCPUUtilizationPercentage": 70 });
+            system.spec.api.autoscaling = serde_json::from_value(autoscaling).unwrap();
+        })
+        .await;
+        room.until_ready().await;
+        let before = state(&room).await;
+        let label = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": null } } });
+        for (kind, api, object) in children(&room).await {
+            let name = object.name_any();
+            let what = format!("{} {name}", kind.name());
+            for change in meddling(kind).into_iter().chain([label.clone()]) {
+                let params = PatchParams::default();
+                api.patch(&name, &params, &Patch::Merge(&change))
+                    .await
+                    .unwrap();
+                until_it_is_as_before(&room, &before, &format!("{what} is mended of {change}"))
+                    .await;
+            }
+            api.delete(&name, &DeleteParams::background())
+                .await
+                .unwrap();
+            until_it_is_as_before(&room, &before, &format!("{what} is made again")).await;
+            room.until_ready().await;
+        }
+    });
+}
+
+#[test]
+fn what_is_switched_off_goes_and_what_is_not_ours_stays() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        let everything = json!({
+            "autoscaling": { "minReplicas": 2, "maxReplicas": 5, "targetCPUUtilizationPercentage": 70 },
+        });
+        room.install(|_| ()).await;
+        room.until_ready().await;
+        let plain = state(&room).await;
+        room.merge(json!({ "spec": { "api": everything } })).await;
+        room.until_ready().await;
+        eventually("there is an autoscaler", async || {
+            state(&room)
+                .await
+                .contains_key("HorizontalPodAutoscaler acme-api")
+                .then_some(())
+        })
+        .await;
+
+        // Same labels, nobody's child.
+        let ours = room.api::<Ingress>().get("acme-api").await.unwrap();
+        let mut foreign = ours.clone();
+        foreign.metadata = crate::plane::named("foreign");
+        foreign.metadata.labels = ours.metadata.labels.clone();
+        room.api::<Ingress>()
+            .create(&kube::api::PostParams::default(), &foreign)
+            .await
+            .unwrap();
+
+        let off = json!({
+            "exposure": { "type": "None", "host": null },
+            "networkPolicy": { "enabled": false },
+            "api": { "autoscaling": null },
+        });
+        room.merge(json!({ "spec": off })).await;
+        room.until_ready().await;
+        let gone = async || {
+            let now = state(&room).await;
+            let names: Vec<_> = now.keys().filter(|key| !plain.contains_key(*key)).collect();
+            let gone = [
+                "Ingress acme-api",
+                "NetworkPolicy acme-api",
+                "NetworkPolicy acme-pods",
+            ];
+            (names == ["Ingress foreign"] && gone.iter().all(|name| !now.contains_key(*name)))
+                .then_some(())
+        };
+        eventually("what is not asked for is gone", gone).await;
+    });
+}

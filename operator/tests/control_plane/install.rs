@@ -1,0 +1,223 @@
+//! From ten lines to everything, and the ways in which that can begin.
+
+use crate::kubelet::Kubelet;
+use crate::plane::{eventually, in_a_namespace};
+use crate::process::Process;
+use crate::state::state;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::events::v1::Event;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams};
+use serde_json::json;
+
+#[test]
+fn ten_lines_become_a_system_that_is_ready() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        room.install(|_| ()).await;
+        room.until_ready().await;
+        let state = state(&room).await;
+        let names: Vec<_> = state.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "ConfigMap acme-config",
+                "CronJob acme-audit",
+                "CronJob acme-reconcile",
+                "Deployment acme-api",
+                "Deployment acme-worker-chats",
+                "Deployment acme-worker-indexing",
+                "Deployment acme-worker-messages",
+                "Ingress acme-api",
+                "Job migration",
+                "NetworkPolicy acme-api",
+                "NetworkPolicy acme-pods",
+                "PodDisruptionBudget acme-api",
+                "PodDisruptionBudget acme-worker-chats",
+                "PodDisruptionBudget acme-worker-indexing",
+                "PodDisruptionBudget acme-worker-messages",
+                "Service acme-api",
+                "ServiceAccount acme-api",
+                "ServiceAccount acme-worker",
+            ]
+        );
+        assert_eq!(state["Deployment acme-api"]["spec"]["replicas"], 2);
+        let status = room.system().await.status.unwrap();
+        assert_eq!(status.version.as_deref(), Some("0.1.0"));
+        assert_eq!(status.worker_replicas, Some(3));
+        assert_eq!(status.api.unwrap().ready_replicas, 2);
+    });
+}
+
+#[test]
+fn nothing_that_reads_tables_is_made_before_they_are_there() {
+    in_a_namespace(async |room| {
+        let kubelet = Kubelet::start(&room.admin, &room.namespace);
+        kubelet.fail_jobs(true);
+        let _operator = Process::start(&room);
+        room.install(|_| ()).await;
+        room.until("MigrationsApplied", "MigrationFailed").await;
+        let state = state(&room).await;
+        let made = |name: &str| state.contains_key(name);
+        assert!(
+            made("Deployment acme-api"),
+            "it is not ready until there are tables"
+        );
+        for name in ["Deployment acme-worker-chats", "CronJob acme-reconcile"] {
+            assert!(!made(name), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_missing_secret_is_told_and_its_arrival_is_noticed() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        let secrets = room.api::<Secret>();
+        secrets
+            .delete("acme-redis", &DeleteParams::default())
+            .await
+            .unwrap();
+        room.install(|_| ()).await;
+        room.until("Ready", "SecretNotFound").await;
+        let told = eventually("an event says so", async || {
+            let events = room
+                .api::<Event>()
+                .list(&ListParams::default())
+                .await
+                .unwrap();
+            let said = |event: &Event| event.reason.as_deref() == Some("SecretNotFound");
+            events.items.into_iter().find(said)
+        })
+        .await;
+        assert_eq!(told.type_.as_deref(), Some("Warning"));
+        let note = told.note.unwrap();
+        assert!(note.contains("spec.redis.urlSecretRef.name"), "{note}");
+        assert_eq!(state(&room).await.len(), 0, "nothing is made of it");
+
+        room.put_secret("acme-redis", "1").await;
+        // Instead of waiting for the minute after which Secrets are read again.
+        room.poke().await;
+        room.until_ready().await;
+    });
+}
+
+#[test]
+fn what_runs_goes_on_while_a_secret_is_missing() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        room.install(|_| ()).await;
+        room.until_ready().await;
+        let before = state(&room).await;
+        let secrets = room.api::<Secret>();
+        secrets
+            .delete("acme-redis", &DeleteParams::default())
+            .await
+            .unwrap();
+        room.merge(json!({ "spec": { "version": "0.2.0" } })).await;
+        room.until("Ready", "SecretNotFound").await;
+        assert_eq!(state(&room).await, before);
+    });
+}
+
+#[test]
+fn a_paused_system_is_not_touched() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        room.install(|system| system.spec.paused = true).await;
+        room.until("Ready", "Paused").await;
+        assert_eq!(
+            state(&room).await.len(),
+            0,
+            "before the first installation nothing is made"
+        );
+        room.merge(json!({ "spec": { "paused": false } })).await;
+        room.until_ready().await;
+
+        let before = state(&room).await;
+        room.merge(json!({ "spec": { "paused": true, "version": "0.2.0" } }))
+            .await;
+        room.until("Progressing", "Paused").await;
+        assert_eq!(state(&room).await, before);
+        let workers = json!({ "messages": { "autoscaling": { "minReplicas": 3 } } });
+        room.merge(json!({ "spec": { "workers": workers } })).await;
+        eventually("only the number of workers follows", async || {
+            let messages = room
+                .api::<Deployment>()
+                .get("acme-worker-messages")
+                .await
+                .unwrap();
+            (messages.spec?.replicas == Some(3)).then_some(())
+        })
+        .await;
+    });
+}
+
+#[test]
+fn what_goes_with_its_system_is_made_again_with_it() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        room.install(|_| ()).await;
+        room.until_ready().await;
+        let before = state(&room).await;
+        let uid = room.system().await.uid();
+        room.systems()
+            .delete("acme", &DeleteParams::default())
+            .await
+            .unwrap();
+        eventually("everything is gone", async || {
+            state(&room).await.is_empty().then_some(())
+        })
+        .await;
+        room.install(|_| ()).await;
+        room.until_ready().await;
+        assert_ne!(room.system().await.uid(), uid);
+        assert_eq!(state(&room).await, before);
+    });
+}
+
+#[test]
+fn a_kind_that_the_cluster_does_not_know_is_left_out_until_it_does() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        {
+            let _operator = Process::start(&room);
+            room.install(|system| system.spec.monitoring.pod_monitor.enabled = true)
+                .await;
+            room.until_ready().await;
+            let status = room.system().await.status.unwrap();
+            let ready = status
+                .conditions
+                .iter()
+                .find(|found| found.type_ == "Ready");
+            let said = &ready.unwrap().message;
+            assert!(said.contains("does not know PodMonitor"), "{said}");
+        }
+        room.define("monitoring.coreos.com", "PodMonitor", "podmonitors")
+            .await;
+        // Another one looks at once what the cluster knows, the same one after a minute.
+        let _operator = Process::start(&room);
+        let monitors = room.dynamic("monitoring.coreos.com/v1", "PodMonitor", "podmonitors");
+        eventually("there is a PodMonitor", async || {
+            monitors.get_opt("acme").await.unwrap().map(drop)
+        })
+        .await;
+        let off = json!({ "monitoring": { "podMonitor": { "enabled": false } } });
+        room.merge(json!({ "spec": off })).await;
+        eventually("there is none", async || {
+            monitors
+                .get_opt("acme")
+                .await
+                .unwrap()
+                .is_none()
+                .then_some(())
+        })
+        .await;
+    });
+}
