@@ -18,7 +18,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run run-stack test test-control-plane soak check bench bench-stack demo stack-up stack-down images cluster-up cluster-down e2e charts monitoring generated fmt lint no-drivers licences
+.PHONY: help run run-stack test test-control-plane soak check bench bench-stack demo stack-up stack-down images cluster-up cluster-down kind-demo e2e charts monitoring generated fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -107,7 +107,10 @@ cluster-up: ## start a real Kubernetes of three nodes by kind, with Docker or wi
 cluster-down: ## end what cluster-up started
 	@tests/cluster/down
 
-e2e: ## try images and charts on the cluster, which it starts and ends (a cluster that is up stays up)
+kind-demo: ## show the operator on a cluster: a system out of YAML, the tour, workers that follow a load (PROFILE=dev builds faster)
+	@PROFILE=$(IMAGE_PROFILE) tests/cluster/demo
+
+e2e: ## try images, charts and the operator on the cluster, which it starts and ends (a cluster that is up stays up)
 	@PROFILE=$(IMAGE_PROFILE) tests/cluster/e2e
 
 charts: ## lint the charts, and judge the rules and dashboards in them; builds helm the first time

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# After cluster.sh: a ChatSystem on the cluster, by charts and kubectl.
+# Shared by demo and e2e, after cluster.sh: a ChatSystem on the cluster, by charts and kubectl.
 
 kubectl() { "$here/with" kubectl "$@"; }
 helm() { "$here/with" helm "$@"; }
@@ -13,6 +13,13 @@ make_namespace() {
 install_backends() {
     helm upgrade --install servers "$checkout/charts/chat-backends" --namespace "$1" "${@:2}" --wait --timeout 5m > /dev/null
     say "MySQL, Redis, RabbitMQ and Elasticsearch are ready"
+}
+
+install_operator() {
+    helm upgrade --install chat-operator-crds "$checkout/charts/chat-operator-crds" --namespace chat-operator --create-namespace > /dev/null
+    kubectl label --overwrite namespace chat-operator pod-security.kubernetes.io/enforce=restricted > /dev/null
+    helm upgrade --install chat-operator "$checkout/charts/chat-operator" --namespace chat-operator --wait --timeout 2m > /dev/null
+    say "the operator is ready"
 }
 
 # secret NAMESPACE NAME KEY
@@ -34,6 +41,9 @@ tour() {
         sed -e '1,/tour:begin/d' -e '/tour:end/,$d' -e '/^```/d' -e "s#http://127.0.0.1:8080#$place#; s/^sleep 3/sleep 10/" "$checkout/README.md"
     } > "$directory/tour"
     grep -q "$place" "$directory/tour" || { say "the tour asks somebody else"; return 1; }
+    # The controller learns of an Ingress in a moment.
+    "$here/with" curl --silent --fail --retry 30 --retry-delay 1 --retry-all-errors --output /dev/null "$place/openapi.json" \
+        || { say "nothing answers at $place"; return 1; }
     (cd "$directory" && KEY=$(secret "$1" chat-admin key) "$here/with" bash -euo pipefail tour > said) \
         || { cat "$directory/said" >&2; say "the tour does not come to its end"; return 1; }
     cat "$directory/said" >&2
@@ -41,4 +51,63 @@ tour() {
     tail -c 2000 "$directory/said" | grep -q '<em>invoice</em>' || { say "the search did not find the message"; return 1; }
     rm -r "$directory"
     say "the tour ends where the README says"
+}
+
+# await_ready NAMESPACE: until its system is as its resource says.
+await_ready() {
+    local path='{.metadata.generation}/{.status.observedGeneration}/{.status.conditions[?(@.type=="Ready")].status}' now generation
+    for _ in $(seq 300); do
+        now=$(kubectl --namespace "$1" get chatsystem acme --output "jsonpath=$path")
+        generation=${now%%/*}
+        [ "$now" != "$generation/$generation/True" ] || return 0
+        sleep 1
+    done
+    kubectl --namespace "$1" get chatsystem,pods >&2
+    kubectl --namespace "$1" describe chatsystem >&2
+    say "the system does not become ready"
+    return 1
+}
+
+# await_rest SAMPLES SECONDS: until the last sample says that nothing waits and one worker is left.
+await_rest() {
+    local deadline=$((SECONDS + $2))
+    until [ "$(tail -n 1 "$1" | cut -d' ' -f2-)" = "0 1 1" ]; do
+        [ $SECONDS -lt $deadline ] || { say "the workers do not come to rest:"; tail -n 20 "$1" >&2; return 1; }
+        sleep 2
+    done
+}
+
+# watch_workers NAMESPACE: every two seconds a sample for plot: seconds, what waits in the queue of messages, workers wanted
+# and ready.
+watch_workers() {
+    local namespace=$1 port=${WATCH_PORT:-25672} account url workers depth
+    url=$(secret "$namespace" chat-rabbitmq managementUrl)
+    account=${url#http://} account=${account%@*}
+    # Ends with this.
+    setpriv --pdeathsig KILL "$here/with" kubectl --namespace "$namespace" port-forward service/servers-rabbitmq "$port:15672" > /dev/null &
+    local started=$SECONDS
+    while :; do
+        workers=$(kubectl --namespace "$namespace" get deployment acme-worker-messages --output 'jsonpath={.spec.replicas} {.status.readyReplicas}') || return
+        [[ $workers = *' '?* ]] || workers="${workers% } 0"
+        depth=$("$here/with" curl --silent --user "$account" "http://127.0.0.1:$port/api/queues/%2f/chat.messages?columns=messages" \
+            | jq '.messages // empty') || depth=
+        # Right after a start the broker knows nothing yet.
+        [ -z "$depth" ] || echo "$((SECONDS - started)) $depth $workers"
+        sleep 2
+    done
+}
+
+# import_messages NAMESPACE COUNT: by chatctl, into 200 chats.
+import_messages() {
+    local token key built=${PROFILE:-dist} file
+    [ "$built" != dev ] || built=debug
+    cargo build --quiet --locked --profile "${PROFILE:-dist}" -p ctl
+    key=$(secret "$1" chat-admin key)
+    chatctl() { CHATCTL_URL=http://localhost CHATCTL_KEY=$key CHATCTL_TOKEN=${token:-} "$here/with" "$checkout/target/$built/chatctl" "$@"; }
+    token=$(chatctl app create demo | awk '$1 == "token" { print $2 }')
+    file=$(mktemp)
+    awk -v count="$2" 'BEGIN { for (i = 0; i < count; i++)
+        printf "{\"chat\":{\"name\":\"chat %d\"},\"author\":\"ada\",\"content\":\"message %d of a load that workers have to follow\"}\n", i % 200, i }' > "$file"
+    chatctl import "$file" --parallel 32
+    rm "$file"
 }
