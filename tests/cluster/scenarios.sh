@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Part of e2e: what is tried on the system acme in the namespace $system.
+# Part of e2e: what is tried on a system that the operator made, the ChatSystem acme in the namespace $system.
 
 # --- who may talk to whom -------------------------------------------------------------------------------------------------
 
@@ -77,6 +77,46 @@ passwords_are_nowhere() {
     grep -l --fixed-strings --file "$scratch/passwords" "$scratch"/objects.* "$scratch"/log.* && found=yes
     [ -z "$found" ] || { say "passwords are in the files above"; return 1; }
     say "no password in $(cat "$scratch"/objects.* "$scratch"/log.* | wc -l) lines of objects, events and logs"
+}
+
+# --- scaling --------------------------------------------------------------------------------------------------------------
+
+# follow_workers DIRECTORY: the log of each worker for messages that ever was, a file each.
+follow_workers() {
+    local pod
+    while :; do
+        for pod in $(kubectl --namespace "$system" get pods --selector app.kubernetes.io/component=worker-messages \
+            --field-selector status.phase=Running --output name); do
+            [ ! -e "$1/${pod#*/}" ] || continue
+            setpriv --pdeathsig KILL "$here/with" kubectl --namespace "$system" logs --follow "$pod" > "$1/${pod#*/}" &
+        done
+        sleep 1
+    done
+}
+
+# Workers come while messages wait and go when none do, and nothing is handed out twice.
+workers_follow_the_load() {
+    local messages=$1 most received
+    mkdir "$scratch/workers"
+    kubectl --namespace "$system" patch chatsystem acme --type merge --patch '{"spec": {"logLevel": "Debug"}}'
+    await_ready "$system"
+    follow_workers "$scratch/workers" &
+    local following=$!
+    watch_workers "$system" > "$scratch/samples" &
+    local watching=$!
+    import_messages "$system" "$messages"
+    await_rest "$scratch/samples" 300
+    kill "$following" "$watching"
+    most=$(awk '$4 > most { most = $4 } END { print most + 0 }' "$scratch/samples")
+    [ "$most" -ge 2 ] || { say "there was never more than one worker"; tail -n 100 "$scratch/samples" >&2; return 1; }
+    sed -nE 's/.* received .*message_id="([^"]+)".*/\1/p' "$scratch"/workers/* | sort > "$scratch/received"
+    received=$(wc -l < "$scratch/received")
+    # A log that is followed may lack its last lines.
+    [ $((received * 10)) -ge $((messages * 9)) ] || { say "only $received deliveries were seen in the logs"; return 1; }
+    [ -z "$(uniq -d "$scratch/received")" ] || { say "something was handed out twice"; uniq -d "$scratch/received" | head >&2; return 1; }
+    kubectl --namespace "$system" patch chatsystem acme --type merge --patch '{"spec": {"logLevel": "Info"}}'
+    await_ready "$system"
+    say "up to $most workers stored $messages messages and went, and $received deliveries were none twice"
 }
 
 # --- faults ---------------------------------------------------------------------------------------------------------------
