@@ -118,4 +118,4 @@ charts: ## lint the charts, and judge the rules and dashboards in them; builds h
 	@tests/monitoring/check
 
 monitoring: ## Prometheus on running programs: every panel, rule and alert finds what it asks for
-	@tests/services/with tests/monitoring/run
+	@tests/services/with tests/control-plane/with tests/monitoring/run
