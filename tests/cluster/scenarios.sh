@@ -146,11 +146,15 @@ YAML
 
 # faults_break_no_promise chart|operator: who made the system.
 faults_break_no_promise() {
-    local api management url
+    local api management url place
     second_version
     api=$(node_port e2e-api 'app.kubernetes.io/instance: acme, app.kubernetes.io/component: api' http)
     management=$(node_port e2e-management 'app.kubernetes.io/instance: servers, app.kubernetes.io/component: rabbitmq' management)
     url=$(secret "$system" chat-rabbitmq managementUrl)
+    # A new Service is known everywhere in a moment.
+    for place in "$api/openapi.json" "$management/"; do
+        "$here/with" curl --silent --fail --retry 30 --retry-delay 1 --retry-all-errors --output /dev/null "http://$place"
+    done
     E2E_MAKER=$1 E2E_NAMESPACE=$system E2E_API_URL=http://$api E2E_MANAGEMENT_URL=${url%@*}@$management \
         E2E_ADMIN_KEY=$(secret "$system" chat-admin key) "$here/with" "${tests[@]}" --nocapture --ignored kubernetes
     say "faults broke no promise of a system made by the $1"
