@@ -58,7 +58,7 @@ told() { kube patch "$1" "$2" --subresource=status --type=merge --patch "{\"stat
 # Every Job has succeeded, every Deployment has its pods, and every CronJob has just ended well.
 kubelet() {
     local now kind name wanted
-    while :; do
+    while kill -0 $$; do
         now=$(date --utc +%Y-%m-%dT%H:%M:%SZ)
         while read -r kind name wanted; do
             case $kind in
