@@ -54,19 +54,19 @@ impl Applying<'_> {
     }
 }
 
-/// What there is and should not be. Of the migrations before, one that is under way ends by itself, and the last that
-/// succeeded and the last that failed are kept to be looked at.
+/// What there is and should not be. Of the migrations before, one that is under way ends by itself; the last that failed
+/// is kept to be looked at, and the last that succeeded until the one that is named has.
 fn superfluous(live: &BTreeMap<Child, Live>, named: &BTreeSet<Child>) -> Vec<Child> {
-    let unnamed = || live.iter().filter(|(child, _)| !named.contains(child));
     let newest = |succeeded: bool| {
         let all = live
             .iter()
             .filter(move |(_, live)| ended(live) == Some(succeeded));
-        all.max_by_key(|(_, live)| ended_at(live))
+        all.max_by_key(|(child, live)| (named.contains(*child), ended_at(live)))
             .map(|(child, _)| child)
     };
     let kept = [newest(true), newest(false)];
-    unnamed()
+    let unnamed = live.iter().filter(|(child, _)| !named.contains(*child));
+    unnamed
         .filter(|(child, live)| {
             child.kind != Kind::Job || ended(live).is_some() && !kept.contains(&Some(*child))
         })
@@ -142,6 +142,14 @@ mod tests {
         let there = all.clone().map(|child| (child, live(Facts::None))).into();
         let [ingress, service] = all;
         assert_eq!(superfluous(&there, &[service].into()), [ingress]);
+    }
+
+    #[test]
+    fn a_migration_that_ended_after_the_one_that_is_named_is_old_all_the_same() {
+        let jobs = [("named", complete(10)), ("other", complete(20))];
+        let there = jobs.map(|(name, facts)| (child(Kind::Job, name), live(facts)));
+        let gone = superfluous(&there.into(), &[child(Kind::Job, "named")].into());
+        assert_eq!(gone, [child(Kind::Job, "other")]);
     }
 
     #[test]
