@@ -4,7 +4,7 @@ use crate::kubelet::Kubelet;
 use crate::plane::{eventually, in_a_namespace};
 use crate::process::Process;
 use crate::room::Room;
-use crate::state::{State, differences, state};
+use crate::state::{State, state, until_same};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
@@ -53,12 +53,7 @@ async fn children(room: &Room) -> Vec<(Kind, Api<DynamicObject>, DynamicObject)>
 }
 
 async fn until_it_is_as_before(room: &Room, before: &State, what: &str) {
-    let mended = async || {
-        let now = state(room).await;
-        let differences = differences(before, &now);
-        differences.is_empty().then_some(())
-    };
-    eventually(what, mended).await;
+    until_same(room, before, |state| state, what).await;
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::kubelet::Kubelet;
 use crate::plane::{eventually, in_a_namespace, in_rooms};
 use crate::process::{Dies, Process};
 use crate::room::Room;
-use crate::state::{State, differences, state};
+use crate::state::{State, differences, state, until_same};
 use futures::StreamExt;
 use kube::api::DeleteParams;
 use operator::build::CHECKSUM;
@@ -21,11 +21,7 @@ fn deaths(writes: usize) -> impl Iterator<Item = Dies> {
 
 async fn until(room: &Room, expected: &State, what: &str) {
     room.until_ready().await;
-    let reached = async || {
-        let now = state(room).await;
-        differences(expected, &now).is_empty().then_some(())
-    };
-    eventually(what, reached).await;
+    until_same(room, expected, |state| state, what).await;
 }
 
 /// Installs with an operator that dies there, and goes on with another.

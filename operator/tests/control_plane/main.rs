@@ -14,4 +14,5 @@ mod rest;
 mod roll;
 mod room;
 mod rules;
+mod scale;
 mod state;

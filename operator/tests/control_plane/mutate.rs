@@ -1,10 +1,10 @@
 //! A system that was changed many times, in any order, is what a new one of the same specification is.
 
 use crate::kubelet::Kubelet;
-use crate::plane::{eventually, in_rooms};
+use crate::plane::in_rooms;
 use crate::process::Process;
 use crate::room::Room;
-use crate::state::{State, differences, state};
+use crate::state::{State, state, until_same};
 use operator::crd::ChatSystemSpec;
 use serde_json::{Value, json};
 
@@ -135,10 +135,6 @@ fn without_replicas(mut state: State) -> State {
 
 async fn until(room: &Room, expected: &State, made: &[Value]) {
     room.until_settled().await;
-    let what = format!("it is as a new one after {made:#?}");
-    eventually(&what, async || {
-        let now = without_replicas(state(room).await);
-        differences(expected, &now).is_empty().then_some(())
-    })
-    .await;
+    let what = format!("it is not as a new one after {made:?}");
+    until_same(room, expected, without_replicas, &what).await;
 }

@@ -95,6 +95,12 @@ pub(crate) fn setting(name: &str) -> Option<String> {
 
 /// Asks again and again until there is an answer.
 pub(crate) async fn eventually<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> T {
+    let answer = patiently(probe).await;
+    answer.unwrap_or_else(|| panic!("not within {PATIENCE:?}: {what}"))
+}
+
+/// The same; `None`: there was none in time.
+pub(crate) async fn patiently<T>(probe: impl AsyncFn() -> Option<T>) -> Option<T> {
     let asking = async {
         loop {
             if let Some(answer) = probe().await {
@@ -103,8 +109,7 @@ pub(crate) async fn eventually<T>(what: &str, probe: impl AsyncFn() -> Option<T>
             tokio::time::sleep(PAUSE).await;
         }
     };
-    let answer = tokio::time::timeout(PATIENCE, asking).await;
-    answer.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
+    tokio::time::timeout(PATIENCE, asking).await.ok()
 }
 
 pub(crate) async fn config(kubeconfig: &str, context: &str) -> Config {

@@ -135,21 +135,27 @@ impl Room {
 
     pub(crate) async fn put_secret(&self, name: &str, password: &str) {
         // Nobody listens on port 1.
+        let url = format!("amqps://chat:{password}@127.0.0.1:1/chat");
+        let management = format!("https://chat:{password}@127.0.0.1:1");
+        self.put_addresses(name, &url, &management).await;
+    }
+
+    /// Where the broker is, and its management API.
+    pub(crate) async fn put_broker(&self, url: &str, management: &str) {
+        self.put_addresses("acme-rabbitmq", url, management).await;
+    }
+
+    async fn put_addresses(&self, name: &str, url: &str, management: &str) {
         let secret = json!({
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": { "name": name },
-            "stringData": {
-                "url": format!("amqps://chat:{password}@127.0.0.1:1/chat"),
-                "managementUrl": format!("https://chat:{password}@127.0.0.1:1"),
-            },
+            "stringData": { "url": url, "managementUrl": management },
         });
         let secrets: Api<Secret> = self.api();
         let params = PatchParams::apply("test").force();
-        secrets
-            .patch(name, &params, &Patch::Apply(&secret))
-            .await
-            .unwrap();
+        let patch = Patch::Apply(&secret);
+        secrets.patch(name, &params, &patch).await.unwrap();
     }
 
     /// The sample of ten lines, with a change.

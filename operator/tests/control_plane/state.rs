@@ -1,11 +1,13 @@
 //! What a namespace holds, without what differs from one installation to the next: identities, times, checksums of
 //! Secrets and who wrote what.
 
+use crate::plane::patiently;
 use crate::room::Room;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use operator::kinds::Kind;
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// Kind and name, and what is in it.
@@ -78,6 +80,24 @@ fn strip(value: &mut Value) {
         }
         Value::Array(list) => list.iter_mut().for_each(strip),
         _ => {}
+    }
+}
+
+/// Waits until a namespace holds what is expected, as `view` sees both; says what differs otherwise.
+pub(crate) async fn until_same(
+    room: &Room,
+    expected: &State,
+    view: impl Fn(State) -> State,
+    what: &str,
+) {
+    let found = RefCell::new(Vec::new());
+    let same = async || {
+        let now = view(state(room).await);
+        *found.borrow_mut() = differences(expected, &now);
+        found.borrow().is_empty().then_some(())
+    };
+    if patiently(same).await.is_none() {
+        panic!("{what}: {:#?}", found.borrow());
     }
 }
 

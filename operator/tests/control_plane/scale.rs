@@ -1,0 +1,164 @@
+//! What waits in the queues, as a management API of the test says it, and how many workers follow.
+
+use crate::kubelet::Kubelet;
+use crate::plane::{eventually, in_a_namespace};
+use crate::process::Process;
+use crate::room::Room;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{DeleteParams, ListParams, PostParams};
+use operator::crd::TlsMode;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// A management API whose `chat.messages` has so many ready; below 0 it answers 503.
+#[derive(Clone)]
+struct Queues(Arc<AtomicI64>);
+
+impl Queues {
+    /// With the address it is reached at. Ends with the tasks.
+    async fn serve(ready: i64, tasks: &mut JoinSet<()>) -> (Self, String) {
+        let queues = Self(Arc::new(AtomicI64::new(ready)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://chat:secret@{}", listener.local_addr().unwrap());
+        let router = Router::new()
+            .route("/api/queues/{vhost}", get(answer))
+            .with_state(queues.clone());
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        (queues, address)
+    }
+
+    fn set(&self, ready: i64) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+}
+
+async fn answer(State(Queues(ready)): State<Queues>, Path(vhost): Path<String>) -> Response {
+    let ready = ready.load(Ordering::Relaxed);
+    if ready < 0 || vhost != "chat" {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let names = [
+        "chat.chats",
+        "chat.messages",
+        "chat.suspect",
+        "chat.unrouted",
+        "chat.indexing",
+        "chat.dead",
+    ];
+    let queues: Vec<Value> = names
+        .iter()
+        .map(|name| {
+            let waiting = if *name == "chat.messages" { ready } else { 0 };
+            json!({ "name": name, "state": "running", "messages_ready": waiting, "messages_unacknowledged": 0 })
+        })
+        .collect();
+    axum::Json(queues).into_response()
+}
+
+async fn install(room: &Room, management: &str) {
+    room.put_broker("amqp://chat:secret@127.0.0.1:1/chat", management)
+        .await;
+    room.install(|system| system.spec.rabbitmq.tls.mode = TlsMode::Plaintext)
+        .await;
+    room.until_ready().await;
+    room.until("QueueMetricsAvailable", "SampleComplete").await;
+}
+
+async fn until_replicas(room: &Room, wanted: i32) {
+    eventually(
+        &format!("there are {wanted} workers of messages"),
+        async || {
+            let messages = room
+                .api::<Deployment>()
+                .get("acme-worker-messages")
+                .await
+                .unwrap();
+            (messages.spec?.replicas == Some(wanted)).then_some(())
+        },
+    )
+    .await;
+}
+
+#[test]
+fn workers_follow_what_waits_and_stay_while_nobody_knows() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        let mut tasks = JoinSet::new();
+        let (queues, management) = Queues::serve(0, &mut tasks).await;
+        install(&room, &management).await;
+        until_replicas(&room, 1).await;
+
+        queues.set(18_000);
+        until_replicas(&room, 4).await;
+        let status = eventually("the status says how much waits", async || {
+            let status = room.system().await.status?;
+            (status.backlog == Some(18_000)).then_some(status)
+        })
+        .await;
+        let messages = status
+            .workers
+            .iter()
+            .find(|workers| workers.role.name() == "messages");
+        assert_eq!(messages.unwrap().desired_replicas, 4);
+
+        queues.set(-1);
+        room.until("QueueMetricsAvailable", "ManagementUnreachable")
+            .await;
+        until_replicas(&room, 4).await;
+    });
+}
+
+#[test]
+fn an_autoscaler_of_somebody_else_is_left_alone() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        let mut tasks = JoinSet::new();
+        let (queues, management) = Queues::serve(0, &mut tasks).await;
+        install(&room, &management).await;
+        let foreign = json!({
+            "metadata": { "name": "foreign" },
+            "spec": {
+                "maxReplicas": 3,
+                "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "acme-worker-messages" },
+            },
+        });
+        let foreign: HorizontalPodAutoscaler = serde_json::from_value(foreign).unwrap();
+        let autoscalers = room.api::<HorizontalPodAutoscaler>();
+        autoscalers
+            .create(&PostParams::default(), &foreign)
+            .await
+            .unwrap();
+
+        queues.set(18_000);
+        eventually("an event says so", async || {
+            let events = room
+                .api::<Event>()
+                .list(&ListParams::default())
+                .await
+                .unwrap();
+            let mut reasons = events.iter().filter_map(|event| event.reason.as_deref());
+            reasons
+                .any(|reason| reason == "ForeignAutoscaler")
+                .then_some(())
+        })
+        .await;
+        until_replicas(&room, 1).await;
+        autoscalers
+            .delete("foreign", &DeleteParams::default())
+            .await
+            .unwrap();
+        until_replicas(&room, 4).await;
+    });
+}
