@@ -7,4 +7,5 @@ mod definition;
 mod environment;
 mod invalid;
 mod program;
+mod rights;
 mod samples;
