@@ -39,8 +39,18 @@ spec:
   {{- with $values.podTemplate.tolerations }}
   tolerations: {{ toJson . }}
   {{- end }}
-  {{- with $values.podTemplate.affinity }}
-  affinity: {{ toJson . }}
+  {{- if $values.podTemplate.affinity }}
+  affinity: {{ toJson $values.podTemplate.affinity }}
+  {{- else if .running }}
+  # Whatever takes a node takes as few of them as it can. Pods of the template before are going and do not count.
+  affinity:
+    podAntiAffinity:
+      preferredDuringSchedulingIgnoredDuringExecution:
+        - weight: 100
+          podAffinityTerm:
+            topologyKey: kubernetes.io/hostname
+            labelSelector: {matchLabels: {{ include "selector" . | fromYaml | toJson }}}
+            matchLabelKeys: [pod-template-hash]
   {{- end }}
   {{- with $values.podTemplate.priorityClassName }}
   priorityClassName: {{ . }}

@@ -8,9 +8,11 @@ use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler,
-    PodTemplateSpec, Probe, SleepAction, TopologySpreadConstraint,
+    Affinity, ConfigMap, Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle,
+    LifecycleHandler, PodAffinityTerm, PodAntiAffinity, PodTemplateSpec, Probe, SleepAction,
+    TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// While endpoints learn that a pod of the API is going, it goes on answering.
@@ -122,20 +124,50 @@ fn stamp(
     annotations.insert(CHECKSUM.to_owned(), meta::checksum(&read));
 }
 
-/// Only where it is asked for. The scheduler spreads by itself, over nodes and zones, where a pod says nothing; constraints of
-/// ours would keep it from that on nodes that have no zone.
+/// Which nodes its pods prefer, and how they spread where that is asked for. The scheduler spreads over nodes and zones
+/// by itself those that ask for nothing, and so weakly that both pods of an API were seen on one of two nodes, which
+/// then died. Constraints over both topologies are no remedy: on nodes without a zone they count for neither.
 fn spread(system: &System, component: Component, template: &mut PodTemplateSpec) {
-    let asked = &system.spec.pod_template.topology_spread_constraints;
+    let asked = &system.spec.pod_template;
+    let pods = meta::pods(system, Some(component));
     let of_component = |constraint: &TopologySpreadConstraint| TopologySpreadConstraint {
         label_selector: constraint
             .label_selector
             .clone()
-            .or_else(|| Some(meta::pods(system, Some(component)))),
+            .or_else(|| Some(pods.clone())),
         ..constraint.clone()
     };
-    let constraints: Vec<_> = asked.iter().flatten().map(of_component).collect();
+    let constraints = asked.topology_spread_constraints.iter().flatten();
+    let constraints: Vec<_> = constraints.map(of_component).collect();
+    let affinity = asked
+        .affinity
+        .clone()
+        .filter(|asked| *asked != Affinity::default());
     let pod = template.spec.get_or_insert_default();
     pod.topology_spread_constraints = (!constraints.is_empty()).then_some(constraints);
+    pod.affinity = affinity.or_else(|| Some(apart(pods)));
+}
+
+/// As far as there are other nodes. Pods of the template before are going and do not count.
+fn apart(pods: LabelSelector) -> Affinity {
+    let term = PodAffinityTerm {
+        label_selector: Some(pods),
+        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        ..PodAffinityTerm::default()
+    };
+    Affinity {
+        pod_anti_affinity: Some(PodAntiAffinity {
+            preferred_during_scheduling_ignored_during_execution: Some(vec![
+                WeightedPodAffinityTerm {
+                    pod_affinity_term: term,
+                    weight: 100,
+                },
+            ]),
+            ..PodAntiAffinity::default()
+        }),
+        ..Affinity::default()
+    }
 }
 
 fn probed() -> Container {

@@ -71,7 +71,7 @@ pub struct PodTemplate {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub tolerations: Vec<Toleration>,
-    /// Which nodes they prefer or need.
+    /// Which nodes they prefer or need. Absent or empty: pods of one component that run all the time prefer nodes without another of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
     /// How pods of one component spread. Absent: as the scheduler does by itself, over nodes and zones. A constraint without a selector counts the pods of its own component.

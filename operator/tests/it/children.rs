@@ -3,6 +3,7 @@
 use crate::samples::{
     FULL, TEN_LINES, full, nothing_seen, pod, pods, sample, secrets, seen, system,
 };
+use k8s_openapi::api::core::v1::Affinity;
 use operator::build::{CHECKSUM, Component, Objects, build, selector};
 use operator::crd::{ExposureType, HttpRoute, ParentReference, Role};
 use operator::manifest;
@@ -274,6 +275,28 @@ fn a_spread_constraint_without_selector_counts_its_own_component() {
         .unwrap();
     assert_eq!(constraints.len(), 1);
     assert_eq!(constraints[0].label_selector.as_ref(), Some(&api.selector));
+}
+
+#[test]
+fn pods_of_a_component_prefer_nodes_of_their_own_unless_told_otherwise() {
+    let affinity = |asked: Option<Affinity>| {
+        let objects = full(|spec| spec.pod_template.affinity = asked);
+        let api = objects.deployments.api.spec.unwrap();
+        (pod(&api.template).affinity.clone().unwrap(), api.selector)
+    };
+    for nothing in [None, Some(Affinity::default())] {
+        let (ours, selector) = affinity(nothing);
+        let terms = ours.pod_anti_affinity.unwrap();
+        let preferred = terms.preferred_during_scheduling_ignored_during_execution;
+        let term = preferred.unwrap().remove(0).pod_affinity_term;
+        assert_eq!(term.label_selector, Some(selector));
+        assert_eq!(term.topology_key, "kubernetes.io/hostname");
+    }
+    let theirs = Affinity {
+        node_affinity: Some(Default::default()),
+        ..Affinity::default()
+    };
+    assert_eq!(affinity(Some(theirs.clone())).0, theirs);
 }
 
 #[test]
