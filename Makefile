@@ -18,7 +18,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run run-stack test test-control-plane soak check bench bench-stack demo stack-up stack-down images cluster-up cluster-down kind-demo e2e charts monitoring generated fmt lint no-drivers licences
+.PHONY: help run run-stack test test-control-plane soak check bench bench-stack bench-operator demo stack-up stack-down images cluster-up cluster-down kind-demo e2e charts monitoring generated fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -88,6 +88,13 @@ bench-stack: ## the same for a cluster on real servers; ONLY=accept,drain MESSAG
 	cargo build --locked --release -p api -p worker --features $(CLUSTER)
 	cargo build --locked --release -p bench --features bench/stack
 	tests/services/with $${CARGO_TARGET_DIR:-target}/release/bench stack --messages $(MESSAGES) --rows $(ROWS) $(if $(ONLY),--only $(ONLY))
+
+COUNT ?= 1000
+
+bench-operator: ## measure chat-operator with COUNT=1000 systems on a control plane without nodes
+	cargo build --locked --release -p operator
+	BENCH_OPERATOR_PROGRAM=$$(realpath $${CARGO_TARGET_DIR:-target})/release/chat-operator BENCH_OPERATOR_COUNT=$(COUNT) \
+		tests/control-plane/with cargo test --locked -p operator --test control_plane -- --ignored --exact --nocapture bench::many_systems
 
 demo: ## import real text found on this machine and search it; STACK=1 on a cluster
 	PROFILE=$(PROFILE) STACK=$(STACK) tests/demo/run.sh

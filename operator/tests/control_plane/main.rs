@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod bench;
 mod drift;
 mod install;
 mod kill;
 mod kubelet;
+#[expect(dead_code, reason = "`make bench` asks it for more")]
+#[path = "../../../tests/bench/machine.rs"]
+mod machine;
 mod mutate;
 mod plane;
 mod process;

@@ -10,7 +10,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-struct Program {
+/// Dropping it kills it.
+pub(crate) struct Program {
     child: Child,
     admin: String,
     kubeconfig: PathBuf,
@@ -18,6 +19,11 @@ struct Program {
 
 impl Program {
     fn start(room: &Room, identity: &str) -> Self {
+        Self::of(env!("CARGO_BIN_EXE_chat-operator"), room, identity)
+    }
+
+    /// One that is built in another way.
+    pub(crate) fn of(program: &str, room: &Room, identity: &str) -> Self {
         // Beside the one it is made of, which goes with the control plane.
         let path =
             Path::new(&room.kubeconfig).with_file_name(format!("{}-{identity}", room.namespace));
@@ -30,7 +36,7 @@ impl Program {
             .unwrap()
             .port();
         let listen = format!("127.0.0.1:{port}");
-        let child = Command::new(env!("CARGO_BIN_EXE_chat-operator"))
+        let child = Command::new(program)
             .args(["run", "--identity", identity, "--listen", &listen])
             .args([
                 "--namespace",
@@ -50,13 +56,17 @@ impl Program {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Status and body.
-    async fn get(&self, path: &str) -> Option<(u16, String)> {
+    pub(crate) async fn get(&self, path: &str) -> Option<(u16, String)> {
         let answer = reqwest::get(format!("{}{path}", self.admin)).await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
 
-    async fn until_it_says(&self, path: &str, wanted: &str) {
+    pub(crate) async fn until_it_says(&self, path: &str, wanted: &str) {
         eventually(&format!("{path} says {wanted}"), async || {
             let (status, text) = self.get(path).await?;
             (status == 200 && text.contains(wanted)).then_some(())

@@ -234,16 +234,7 @@ impl Room {
 
     /// Status and reason of a condition, once it is about the newest specification.
     pub(crate) async fn condition(&self, kind: &str) -> Option<(String, String)> {
-        let system = self.systems().get_opt("acme").await.unwrap()?;
-        let status = system.status?;
-        if status.observed_generation != system.metadata.generation {
-            return None;
-        }
-        let found = status
-            .conditions
-            .into_iter()
-            .find(|found| found.type_ == kind)?;
-        Some((found.status, found.reason))
+        condition(&self.systems().get_opt("acme").await.unwrap()?, kind)
     }
 
     /// Of the operator in this namespace so far.
@@ -324,12 +315,8 @@ impl Room {
     /// Everything is rolled out and works.
     pub(crate) async fn until_ready(&self) {
         eventually("it is ready and at rest", async || {
-            let ready = self.condition("Ready").await;
-            let progressing = self.condition("Progressing").await;
-            let is = |found: Option<(String, String)>, wanted: &str| {
-                found.is_some_and(|(status, _)| status == wanted)
-            };
-            (is(ready, "True") && is(progressing, "False")).then_some(())
+            let system = self.systems().get_opt("acme").await.unwrap()?;
+            is_ready(&system).then_some(())
         })
         .await;
     }
@@ -342,4 +329,23 @@ impl Room {
         })
         .await;
     }
+}
+
+/// Status and reason of a condition, once it is about the newest specification.
+fn condition(system: &ChatSystem, kind: &str) -> Option<(String, String)> {
+    let status = system.status.as_ref()?;
+    if status.observed_generation != system.metadata.generation {
+        return None;
+    }
+    let mut conditions = status.conditions.iter();
+    let found = conditions.find(|found| found.type_ == kind)?;
+    Some((found.status.clone(), found.reason.clone()))
+}
+
+/// Everything is rolled out and works.
+pub(crate) fn is_ready(system: &ChatSystem) -> bool {
+    let is = |kind: &str, wanted: &str| {
+        condition(system, kind).is_some_and(|(status, _)| status == wanted)
+    };
+    is("Ready", "True") && is("Progressing", "False")
 }

@@ -22,11 +22,11 @@ use tokio::task::JoinSet;
 
 /// A management API whose `chat.messages` has so many ready; below 0 it answers 503.
 #[derive(Clone)]
-struct Queues(Arc<AtomicI64>);
+pub(crate) struct Queues(Arc<AtomicI64>);
 
 impl Queues {
     /// With the address it is reached at. Ends with the tasks.
-    async fn serve(ready: i64, tasks: &mut JoinSet<()>) -> (Self, String) {
+    pub(crate) async fn serve(ready: i64, tasks: &mut JoinSet<()>) -> (Self, String) {
         let queues = Self(Arc::new(AtomicI64::new(ready)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://chat:secret@{}", listener.local_addr().unwrap());
