@@ -20,7 +20,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{WatchStreamExt, predicates};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use state::States;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -150,6 +150,8 @@ async fn watch_systems(
     let changed = generation.combine(annotations).combine(labels);
     let mut asked = watcher(api, watcher::Config::default())
         .default_backoff()
+        // Nobody asks who wrote which field, and it is large.
+        .modify(|system| system.meta_mut().managed_fields = None)
         .reflect(writer)
         .applied_objects()
         .predicate_filter(changed, kube::runtime::PredicateConfig::default())
