@@ -103,12 +103,8 @@ mod tests {
 
     fn live(facts: Facts) -> Live {
         Live {
-            uid: String::new(),
             resource_version: String::new(),
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
             ours: None,
-            created: None,
             facts,
         }
     }

@@ -9,7 +9,6 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
@@ -23,13 +22,9 @@ pub struct Child {
 /// A child as it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live {
-    pub uid: String,
     pub resource_version: String,
-    pub labels: BTreeMap<String, String>,
-    pub annotations: BTreeMap<String, String>,
-    /// Changes when somebody takes a field that we set.
+    /// Changes when somebody takes a field that we set, labels and annotations among them.
     pub ours: Option<u64>,
-    pub created: Option<Timestamp>,
     pub facts: Facts,
 }
 
@@ -79,7 +74,7 @@ impl Live {
                 Facts::CronJob { .. } => Facts::None,
                 other => other.clone(),
             },
-            ..live.clone()
+            ours: live.ours,
         };
         rest(self) != rest(before)
     }
@@ -87,12 +82,8 @@ impl Live {
 
 pub(super) fn live(meta: &ObjectMeta, facts: Facts) -> Live {
     Live {
-        uid: meta.uid.clone().unwrap_or_default(),
         resource_version: meta.resource_version.clone().unwrap_or_default(),
-        labels: meta.labels.clone().unwrap_or_default(),
-        annotations: meta.annotations.clone().unwrap_or_default(),
         ours: ours(meta),
-        created: meta.creation_timestamp.as_ref().map(|time| time.0),
         facts,
     }
 }
