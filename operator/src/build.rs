@@ -20,7 +20,7 @@ mod service_accounts;
 
 pub use config_map::SET_BY;
 pub use deployments::Deployments;
-pub use meta::{CHECKSUM, Component, MANAGED_BY, MANAGER, selector};
+pub use meta::{CHECKSUM, Component, MANAGER, ours, ours_of, selector};
 pub use pod::ADMIN_PORT;
 
 use crate::validate::System;

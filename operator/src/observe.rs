@@ -80,3 +80,14 @@ fn broker(spec: &ChatSystemSpec, secrets: &BTreeMap<String, Secret>) -> Option<B
         may_be_plain: rabbitmq.tls.mode == TlsMode::Plaintext,
     })
 }
+
+/// The body of an answer to its end, or somewhat more than `most` bytes of it.
+async fn read(mut answer: reqwest::Response, most: usize) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while body.len() <= most
+        && let Some(part) = answer.chunk().await?
+    {
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}

@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 /// What is under way at the end may take so long.
 const LEAVING: Duration = Duration::from_secs(5);
 
+const LEASE: &str = "chat-operator";
+const LISTEN: &str = "0.0.0.0:8081";
+
 pub fn command() -> Command {
     Command::new("run")
         .about("Look after the ChatSystems of a cluster until SIGTERM")
@@ -30,10 +33,10 @@ pub fn command() -> Command {
                 .help("Its name among several, such as that of its pod. Absent: a random one"),
             setting("lease", "CHAT_OPERATOR_LEASE", "NAME")
                 .help("The Lease by which one of several is chosen")
-                .default_value("chat-operator"),
+                .default_value(LEASE),
             setting("listen", "CHAT_OPERATOR_LISTEN", "ADDRESS")
                 .help("Where /livez, /readyz and /metrics are served")
-                .default_value("0.0.0.0:8081"),
+                .default_value(LISTEN),
             setting("log", "CHAT_LOG", "FILTER")
                 .help("What is logged: error, warn, info, debug, trace, also for parts: info,kube=debug")
                 .default_value("info"),
@@ -68,7 +71,7 @@ async fn operate(asked: &ArgMatches) -> Result<()> {
             .filter(|text| !text.is_empty())
     };
     let stop = chat::shutdown::on_signal()?;
-    let address = text("listen").map_or("0.0.0.0:8081", String::as_str);
+    let address = text("listen").map_or(LISTEN, String::as_str);
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; --listen names another address"))?;
@@ -82,7 +85,7 @@ async fn operate(asked: &ArgMatches) -> Result<()> {
             .map_or_else(|| client.default_namespace().to_owned(), Clone::clone),
         identity: text("identity").map_or_else(random, Clone::clone),
     };
-    let lease = text("lease").map_or("chat-operator", String::as_str);
+    let lease = text("lease").map_or(LEASE, String::as_str);
     let election = Election::new(
         client.clone(),
         &operator.namespace,

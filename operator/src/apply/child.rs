@@ -47,15 +47,8 @@ impl Wanted {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         document["metadata"]["annotations"][APPLIED_HASH] = hash.clone().into();
-        let kind = Kind::of(&document).expect("every kind that is built is on the list");
         Self {
-            child: Child {
-                kind,
-                name: document["metadata"]["name"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned(),
-            },
+            child: Child::of(&document),
             hash,
             document,
         }

@@ -1,7 +1,6 @@
 //! Taking away what a system does not consist of any more. Kinds come from a closed list, the system from the owner's
 //! uid, and an object is read once more before it is deleted: what is remembered may be old.
 
-use super::child::Wanted;
 use super::{Applying, Failed};
 use crate::build::Objects;
 use crate::kinds::Kind;
@@ -13,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Applying<'_> {
     pub(super) async fn prune(&mut self, objects: &Objects) -> Result<(), Failed> {
         let documents = objects.documents();
-        let named = documents.iter().map(|document| Wanted::new(document).child);
+        let named = documents.iter().map(Child::of);
         for child in superfluous(self.live, &named.collect()) {
             self.delete(&child).await?;
         }

@@ -128,7 +128,7 @@ fn stamp(
 /// by itself those that ask for nothing, and so weakly that both pods of an API were seen on one of two nodes, which
 /// then died. Constraints over both topologies are no remedy: on nodes without a zone they count for neither.
 fn spread(system: &System, component: Component, template: &mut PodTemplateSpec) {
-    let asked = &system.spec.pod_template;
+    let asked = &system.spec.pod_template.topology_spread_constraints;
     let pods = meta::pods(system, Some(component));
     let of_component = |constraint: &TopologySpreadConstraint| TopologySpreadConstraint {
         label_selector: constraint
@@ -137,14 +137,11 @@ fn spread(system: &System, component: Component, template: &mut PodTemplateSpec)
             .or_else(|| Some(pods.clone())),
         ..constraint.clone()
     };
-    let constraints = asked.topology_spread_constraints.iter().flatten();
-    let constraints: Vec<_> = constraints.map(of_component).collect();
-    let affinity = asked
-        .affinity
-        .clone()
-        .filter(|asked| *asked != Affinity::default());
+    let constraints: Vec<_> = asked.iter().flatten().map(of_component).collect();
     let pod = template.spec.get_or_insert_default();
     pod.topology_spread_constraints = (!constraints.is_empty()).then_some(constraints);
+    let affinity = pod.affinity.take();
+    let affinity = affinity.filter(|asked| *asked != Affinity::default());
     pod.affinity = affinity.or_else(|| Some(apart(pods)));
 }
 

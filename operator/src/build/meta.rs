@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// The label that says who looks after an object, and its value.
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const MANAGER: &str = "chat-operator";
 /// The annotation that changes with settings and Secrets, and so rolls pods.
 pub const CHECKSUM: &str = "chatsystem.io/checksum";
@@ -125,6 +125,16 @@ pub fn selector(system: &str, component: Component) -> String {
         .map(|(label, value)| format!("{label}={value}"))
         .collect();
     parts.join(",")
+}
+
+/// Chooses what the operator made, of all systems, in the same form.
+pub fn ours() -> String {
+    format!("{MANAGED_BY}={MANAGER}")
+}
+
+/// The same, of a system of this name.
+pub fn ours_of(system: &str) -> String {
+    format!("{},{INSTANCE}={system}", ours())
 }
 
 /// Eight hexadecimal digits that change with the value.

@@ -51,8 +51,9 @@ impl Controller {
             }
             Ok(system) => {
                 let objects = build(&system);
-                let live = self.live(&system).await?;
-                match self.bring(&system, &objects, &live, state).await? {
+                let known = self.discovery.known(&self.client, now()).await?;
+                let live = self.live(&system, &known).await?;
+                match self.bring(&system, &objects, &live, &known, state).await? {
                     Ok(reached) => {
                         looked.migration = reached.migration;
                         looked.is_under_way = reached.is_under_way;
@@ -73,11 +74,14 @@ impl Controller {
     }
 
     /// The children as they are now.
-    async fn live(&self, system: &System) -> Result<BTreeMap<Child, Live>, kube::Error> {
+    async fn live(
+        &self,
+        system: &System,
+        known: &BTreeSet<Kind>,
+    ) -> Result<BTreeMap<Child, Live>, kube::Error> {
         let uid = system.uid.clone().unwrap_or_default();
-        let known = self.discovery.known(&self.client, now()).await?;
         let (namespace, name) = (&system.namespace, &system.name);
-        let more = optional::children(&self.client, &known, namespace, name, &uid).await?;
+        let more = optional::children(&self.client, known, namespace, name, &uid).await?;
         let mut live = self.children.of(&uid);
         live.extend(more);
         Ok(live)
@@ -90,6 +94,7 @@ impl Controller {
         system: &System,
         objects: &Objects,
         live: &BTreeMap<Child, Live>,
+        known: &BTreeSet<Kind>,
         state: &mut State,
     ) -> Result<Result<Reached, Trouble>, kube::Error> {
         if system.spec.paused {
@@ -99,13 +104,12 @@ impl Controller {
                 unknown: BTreeSet::new(),
             }));
         }
-        let known = self.discovery.known(&self.client, now()).await?;
         let applying = Applying {
             client: &self.client,
             namespace: &system.namespace,
             uid: system.uid.as_deref().unwrap_or_default(),
             live,
-            known: &known,
+            known,
             applied: &mut state.applied,
             now: now(),
         };

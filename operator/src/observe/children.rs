@@ -4,7 +4,7 @@
 //! object is deleted only after it was read once more, and an apply that was not needed changes nothing.
 
 use super::live::{self, Child, Facts, Live};
-use crate::build::{MANAGED_BY, MANAGER};
+use crate::build::ours;
 use crate::crd::ChatSystem;
 use crate::kinds::Kind;
 use futures::future::BoxFuture;
@@ -152,7 +152,7 @@ impl Watching {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        let config = watcher::Config::default().labels(&format!("{MANAGED_BY}={MANAGER}"));
+        let config = watcher::Config::default().labels(&ours());
         let (children, wake) = (self.children.clone(), self.wake.clone());
         let mut listed = BTreeSet::new();
         let mut events = watcher(api, config).default_backoff().boxed();

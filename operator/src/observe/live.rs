@@ -9,6 +9,7 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
+use serde_json::Value;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
@@ -17,6 +18,17 @@ use std::hash::{Hash, Hasher};
 pub struct Child {
     pub kind: Kind,
     pub name: String,
+}
+
+impl Child {
+    /// Of an object as it is applied.
+    pub fn of(document: &Value) -> Self {
+        let name = document["metadata"]["name"].as_str();
+        Self {
+            kind: Kind::of(document).expect("every kind that is built is on the list"),
+            name: name.unwrap_or_default().to_owned(),
+        }
+    }
 }
 
 /// A child as it is.

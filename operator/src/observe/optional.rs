@@ -2,7 +2,7 @@
 //! system is looked after, because they are not watched.
 
 use super::live::{self, Child, Facts, Live};
-use crate::build::{MANAGED_BY, MANAGER};
+use crate::build::ours_of;
 use crate::kinds::Kind;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{DynamicObject, ListParams};
@@ -60,7 +60,7 @@ pub async fn children(
     name: &str,
     uid: &str,
 ) -> Result<BTreeMap<Child, Live>, kube::Error> {
-    let labels = format!("{MANAGED_BY}={MANAGER},app.kubernetes.io/instance={name}");
+    let labels = ours_of(name);
     let mut children = BTreeMap::new();
     for &kind in kinds {
         let api: Api<DynamicObject> =

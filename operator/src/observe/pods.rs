@@ -1,6 +1,7 @@
 //! Why pods are not ready: what Kubernetes says about them, or else what they say about their servers.
 
-use crate::build::{ADMIN_PORT, MANAGED_BY, MANAGER};
+use super::read;
+use crate::build::{ADMIN_PORT, ours_of};
 use crate::status::Trouble;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
@@ -20,7 +21,7 @@ pub async fn trouble(
     namespace: &str,
     name: &str,
 ) -> Result<Option<Trouble>, kube::Error> {
-    let labels = format!("{MANAGED_BY}={MANAGER},app.kubernetes.io/instance={name}");
+    let labels = ours_of(name);
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let pods = pods.list(&ListParams::default().labels(&labels)).await?;
     let running: Vec<_> = pods
@@ -101,9 +102,9 @@ async fn ask(http: &reqwest::Client, pod: &Pod) -> Option<String> {
     if asked.status() != StatusCode::SERVICE_UNAVAILABLE {
         return None;
     }
-    let body = asked.bytes().await.ok()?;
-    let text = &body[..body.len().min(MOST_BYTES)];
-    Some(String::from_utf8_lossy(text).into_owned())
+    let mut body = read(asked, MOST_BYTES).await.ok()?;
+    body.truncate(MOST_BYTES);
+    Some(String::from_utf8_lossy(&body).into_owned())
 }
 
 /// Of lines such as `[-] redis: WRONGPASS ..`, the first that is needed and fails.

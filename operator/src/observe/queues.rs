@@ -1,5 +1,6 @@
 //! Asking RabbitMQ's management API what waits. It gets a second, and nothing waits for it.
 
+use super::read;
 use crate::sample::{self, COLUMNS, Sample};
 use crate::status::Trouble;
 use k8s_openapi::jiff::Timestamp;
@@ -57,7 +58,11 @@ impl Queues {
                 return Err(trouble("ManagementUnreachable", text));
             }
         }
-        let body = read(answer).await?;
+        let body = read(answer, MOST_BYTES).await.map_err(unreachable)?;
+        if body.len() > MOST_BYTES {
+            let text = "RabbitMQ's management API answered more than a list of queues";
+            return Err(trouble("NotUnderstood", text));
+        }
         sample::parse(&body, now)
             .map_err(|unusable| trouble(unusable.reason(), unusable.to_string()))
     }
@@ -125,18 +130,6 @@ fn virtual_host(address: &str) -> String {
         None => "%2F".to_owned(),
         Some(name) => name.replace('/', "%2F"),
     }
-}
-
-async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, Trouble> {
-    let mut body = Vec::new();
-    while let Some(part) = answer.chunk().await.map_err(unreachable)? {
-        body.extend_from_slice(&part);
-        if body.len() > MOST_BYTES {
-            let text = "RabbitMQ's management API answered more than a list of queues";
-            return Err(trouble("NotUnderstood", text));
-        }
-    }
-    Ok(body)
 }
 
 /// The address in the error holds the password.
