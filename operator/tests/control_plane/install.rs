@@ -4,11 +4,8 @@ use crate::kubelet::Kubelet;
 use crate::plane::{eventually, in_a_namespace};
 use crate::process::Process;
 use crate::state::state;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::DeleteParams;
 use serde_json::json;
 
 #[test]
@@ -76,23 +73,10 @@ fn a_missing_secret_is_told_and_its_arrival_is_noticed() {
     in_a_namespace(async |room| {
         let _kubelet = Kubelet::start(&room.admin, &room.namespace);
         let _operator = Process::start(&room);
-        let secrets = room.api::<Secret>();
-        secrets
-            .delete("acme-redis", &DeleteParams::default())
-            .await
-            .unwrap();
+        room.delete_secret("acme-redis").await;
         room.install(|_| ()).await;
         room.until("Ready", "SecretNotFound").await;
-        let told = eventually("an event says so", async || {
-            let events = room
-                .api::<Event>()
-                .list(&ListParams::default())
-                .await
-                .unwrap();
-            let said = |event: &Event| event.reason.as_deref() == Some("SecretNotFound");
-            events.items.into_iter().find(said)
-        })
-        .await;
+        let told = room.event("SecretNotFound").await;
         assert_eq!(told.type_.as_deref(), Some("Warning"));
         let note = told.note.unwrap();
         assert!(note.contains("spec.redis.urlSecretRef.name"), "{note}");
@@ -113,11 +97,7 @@ fn what_runs_goes_on_while_a_secret_is_missing() {
         room.install(|_| ()).await;
         room.until_ready().await;
         let before = state(&room).await;
-        let secrets = room.api::<Secret>();
-        secrets
-            .delete("acme-redis", &DeleteParams::default())
-            .await
-            .unwrap();
+        room.delete_secret("acme-redis").await;
         room.merge(json!({ "spec": { "version": "0.2.0" } })).await;
         room.until("Ready", "SecretNotFound").await;
         assert_eq!(state(&room).await, before);
@@ -146,15 +126,7 @@ fn a_paused_system_is_not_touched() {
         assert_eq!(state(&room).await, before);
         let workers = json!({ "messages": { "autoscaling": { "minReplicas": 3 } } });
         room.merge(json!({ "spec": { "workers": workers } })).await;
-        eventually("only the number of workers follows", async || {
-            let messages = room
-                .api::<Deployment>()
-                .get("acme-worker-messages")
-                .await
-                .unwrap();
-            (messages.spec?.replicas == Some(3)).then_some(())
-        })
-        .await;
+        room.until_workers_of_messages(3).await;
     });
 }
 

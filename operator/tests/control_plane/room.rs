@@ -3,7 +3,8 @@
 use crate::plane::{config, eventually, install, named, prepare};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use kube::{Api, Client};
 use operator::crd::{ChatSystem, Role};
@@ -138,6 +139,14 @@ impl Room {
         let url = format!("amqps://chat:{password}@127.0.0.1:1/chat");
         let management = format!("https://chat:{password}@127.0.0.1:1");
         self.put_addresses(name, &url, &management).await;
+    }
+
+    pub(crate) async fn delete_secret(&self, name: &str) {
+        let secrets: Api<Secret> = self.api();
+        secrets
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
     }
 
     /// Where the broker is, and its management API.
@@ -319,6 +328,27 @@ impl Room {
             is_ready(&system).then_some(())
         })
         .await;
+    }
+
+    pub(crate) async fn until_workers_of_messages(&self, wanted: i32) {
+        let what = format!("there are {wanted} workers of messages");
+        eventually(&what, async || {
+            let deployments = self.api::<Deployment>();
+            let messages = deployments.get("acme-worker-messages").await.unwrap();
+            (messages.spec?.replicas == Some(wanted)).then_some(())
+        })
+        .await;
+    }
+
+    /// The first event with this reason.
+    pub(crate) async fn event(&self, reason: &str) -> Event {
+        eventually(&format!("an event says {reason}"), async || {
+            let events = self.api::<Event>();
+            let events = events.list(&ListParams::default()).await.unwrap();
+            let said = |event: &Event| event.reason.as_deref() == Some(reason);
+            events.items.into_iter().find(said)
+        })
+        .await
     }
 
     pub(crate) async fn until(&self, kind: &str, reason: &str) {

@@ -9,10 +9,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::events::v1::Event;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, PostParams};
 use operator::crd::TlsMode;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -74,21 +72,6 @@ async fn install(room: &Room, management: &str) {
     room.until("QueueMetricsAvailable", "SampleComplete").await;
 }
 
-async fn until_replicas(room: &Room, wanted: i32) {
-    eventually(
-        &format!("there are {wanted} workers of messages"),
-        async || {
-            let messages = room
-                .api::<Deployment>()
-                .get("acme-worker-messages")
-                .await
-                .unwrap();
-            (messages.spec?.replicas == Some(wanted)).then_some(())
-        },
-    )
-    .await;
-}
-
 #[test]
 fn workers_follow_what_waits_and_stay_while_nobody_knows() {
     in_a_namespace(async |room| {
@@ -97,10 +80,10 @@ fn workers_follow_what_waits_and_stay_while_nobody_knows() {
         let mut tasks = JoinSet::new();
         let (queues, management) = Queues::serve(0, &mut tasks).await;
         install(&room, &management).await;
-        until_replicas(&room, 1).await;
+        room.until_workers_of_messages(1).await;
 
         queues.set(18_000);
-        until_replicas(&room, 4).await;
+        room.until_workers_of_messages(4).await;
         let status = eventually("the status says how much waits", async || {
             let status = room.system().await.status?;
             (status.backlog == Some(18_000)).then_some(status)
@@ -115,7 +98,7 @@ fn workers_follow_what_waits_and_stay_while_nobody_knows() {
         queues.set(-1);
         room.until("QueueMetricsAvailable", "ManagementUnreachable")
             .await;
-        until_replicas(&room, 4).await;
+        room.until_workers_of_messages(4).await;
     });
 }
 
@@ -142,23 +125,12 @@ fn an_autoscaler_of_somebody_else_is_left_alone() {
             .unwrap();
 
         queues.set(18_000);
-        eventually("an event says so", async || {
-            let events = room
-                .api::<Event>()
-                .list(&ListParams::default())
-                .await
-                .unwrap();
-            let mut reasons = events.iter().filter_map(|event| event.reason.as_deref());
-            reasons
-                .any(|reason| reason == "ForeignAutoscaler")
-                .then_some(())
-        })
-        .await;
-        until_replicas(&room, 1).await;
+        room.event("ForeignAutoscaler").await;
+        room.until_workers_of_messages(1).await;
         autoscalers
             .delete("foreign", &DeleteParams::default())
             .await
             .unwrap();
-        until_replicas(&room, 4).await;
+        room.until_workers_of_messages(4).await;
     });
 }
