@@ -120,8 +120,9 @@ kind-demo: ## show the operator on a cluster: a system out of YAML, the tour, wo
 e2e: ## try images, charts and the operator on the cluster, which it starts and ends (a cluster that is up stays up)
 	@PROFILE=$(IMAGE_PROFILE) tests/cluster/e2e
 
-charts: ## lint the charts, and judge the rules and dashboards in them; builds helm the first time
+charts: ## lint the charts, judge what they make by three Kubernetes versions, and the rules and dashboards in them
 	@tests/cluster/lint-charts
+	@tests/cluster/schemas
 	@tests/monitoring/check
 
 monitoring: ## Prometheus on running programs: every panel, rule and alert finds what it asks for
