@@ -125,7 +125,7 @@ workers_follow_the_load() {
 second_version() {
     local node program image
     for node in $("$here/with" kind get nodes --name "$name" 2> /dev/null | grep -v control-plane); do
-        for program in api worker; do
+        for program in api worker operator; do
             image=$(sed "s/-worker:/-$program:/" <<< "$worker_image")
             "$here/with" docker exec "$node" ctr --namespace k8s.io images tag --force "$image" "$image-next" > /dev/null
         done
