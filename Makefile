@@ -35,7 +35,8 @@ test: ## run every test, on servers it starts and ends (servers that are up stay
 	tests/services/with cargo test --locked --workspace --features $(EVERYTHING)
 
 test-control-plane: ## the operator on a real API server without nodes, which it starts and ends
-	RUST_TEST_THREADS=8 tests/control-plane/with cargo test --locked --workspace --features $(EVERYTHING) --test control_plane
+	RUST_TEST_THREADS=8 tests/control-plane/with bash -c '"$$@" && "$$@" -- --ignored --exact rights::every_right_was_used' then-rights \
+		cargo test --locked --workspace --features $(EVERYTHING) --test control_plane
 
 generated: ## write anew what follows from code: crds/, and the children of the samples
 	cargo build --locked -p operator

@@ -1,16 +1,20 @@
 //! What somebody changed or removed comes back, and what a system does not consist of any more goes.
 
 use crate::kubelet::Kubelet;
-use crate::plane::{eventually, in_a_namespace};
+use crate::plane::{eventually, in_a_namespace, named};
 use crate::process::Process;
 use crate::room::Room;
 use crate::state::{State, state, until_same};
 use k8s_openapi::api::networking::v1::Ingress;
+use kube::Api;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
-use kube::{Api, api::ListParams};
+use kube::api::{
+    DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams,
+};
+use operator::crd::ChatSystem;
 use operator::kinds::Kind;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// A field of ours in each kind, and a value that is not ours.
 fn meddling(kind: Kind) -> Option<Value> {
@@ -56,17 +60,18 @@ async fn until_it_is_as_before(room: &Room, before: &State, what: &str) {
     until_same(room, before, |state| state, what).await;
 }
 
+fn autoscaled(system: &mut ChatSystem) {
+    let autoscaling =
+        json!({ "minReplicas": 2, "maxReplicas": 5, "targetCPUUtilizationPercentage": 70 });
+    system.spec.api.autoscaling = serde_json::from_value(autoscaling).unwrap();
+}
+
 #[test]
 fn every_child_that_is_changed_or_removed_is_mended() {
     in_a_namespace(async |room| {
         let _kubelet = Kubelet::start(&room.admin, &room.namespace);
         let _operator = Process::start(&room);
-        room.install(|system| {
-            let autoscaling =
-                json!({ "minReplicas": 2, "maxReplicas": 5, "targetCPUUtilizationPercentage": 70 });
-            system.spec.api.autoscaling = serde_json::from_value(autoscaling).unwrap();
-        })
-        .await;
+        room.install(autoscaled).await;
         room.until_ready().await;
         let before = state(&room).await;
         let label = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": null } } });
@@ -114,10 +119,10 @@ fn what_is_switched_off_goes_and_what_is_not_ours_stays() {
         // Same labels, nobody's child.
         let ours = room.api::<Ingress>().get("acme-api").await.unwrap();
         let mut foreign = ours.clone();
-        foreign.metadata = crate::plane::named("foreign");
+        foreign.metadata = named("foreign");
         foreign.metadata.labels = ours.metadata.labels.clone();
         room.api::<Ingress>()
-            .create(&kube::api::PostParams::default(), &foreign)
+            .create(&PostParams::default(), &foreign)
             .await
             .unwrap();
 
@@ -140,5 +145,35 @@ fn what_is_switched_off_goes_and_what_is_not_ours_stays() {
                 .then_some(())
         };
         eventually("what is not asked for is gone", gone).await;
+    });
+}
+
+#[test]
+fn what_another_version_of_the_operator_has_left_goes() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        room.install(autoscaled).await;
+        room.until_ready().await;
+        let before = state(&room).await;
+        let mut left = BTreeSet::new();
+        for (kind, api, mut object) in children(&room).await {
+            // Migrations are kept to be looked at.
+            if kind == Kind::Job || !left.insert(kind) {
+                continue;
+            }
+            object.metadata = ObjectMeta {
+                labels: object.metadata.labels,
+                owner_references: object.metadata.owner_references,
+                ..named("left")
+            };
+            // Which one has, no other can have.
+            if kind == Kind::Service {
+                object.data["spec"] = json!({ "ports": [{ "port": 80 }] });
+            }
+            api.create(&PostParams::default(), &object).await.unwrap();
+        }
+        assert_eq!(left.len(), Kind::ALL.len() - Kind::OPTIONAL.len() - 1);
+        until_it_is_as_before(&room, &before, "what it does not consist of is gone").await;
     });
 }

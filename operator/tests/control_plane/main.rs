@@ -15,6 +15,7 @@ mod plane;
 mod process;
 mod program;
 mod rest;
+mod rights;
 mod roll;
 mod room;
 mod rules;

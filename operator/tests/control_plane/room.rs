@@ -1,6 +1,7 @@
 //! A namespace of a test: what it is given, what is asked for in it, and what is waited for.
 
 use crate::plane::{config, eventually, install, named, prepare};
+use crate::rights::granted::RIGHTS;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::events::v1::Event;
@@ -12,7 +13,6 @@ use operator::manifest;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const RIGHTS: &str = include_str!("rights.yaml");
 const TEN_LINES: &str = include_str!("../../../examples/ten-lines.yaml");
 
 /// A namespace.
@@ -204,7 +204,11 @@ impl Room {
         let definition = json!({
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
-            "metadata": { "name": format!("{plural}.{group}") },
+            "metadata": {
+                "name": format!("{plural}.{group}"),
+                // Groups of Kubernetes ask for it.
+                "annotations": { "api-approved.kubernetes.io": "unapproved, of a test" },
+            },
             "spec": {
                 "group": group,
                 "scope": "Namespaced",
