@@ -76,7 +76,10 @@ fn ready(resource: &ChatSystem, known: &Known) -> Said {
     }
     let mut ready = match trouble(known) {
         Some(trouble) => not("Ready", &trouble),
-        None => said("Ready", "True", "AllReady", counts(known)),
+        None => match missing(known) {
+            missing if missing.is_empty() => said("Ready", "True", "AllReady", counts(known)),
+            missing => said("Ready", "True", "SomeReady", missing.join("; ")),
+        },
     };
     if paused {
         ready.message = format!("Paused. {}", ready.message);
@@ -129,6 +132,17 @@ fn trouble(known: &Known) -> Option<Trouble> {
 /// Something is there that works without this migration.
 fn running(known: &Known) -> bool {
     known.api.as_ref().is_some_and(|api| api.ready > 0)
+}
+
+/// Who works with fewer pods than there should be.
+fn missing(known: &Known) -> Vec<String> {
+    let api = known.api.iter().map(|rollout| ("api", rollout));
+    let workers = known.workers.iter();
+    let workers = workers.map(|workers| (workers.role.name(), &workers.rollout));
+    api.chain(workers)
+        .filter(|(_, rollout)| rollout.ready < rollout.wanted)
+        .map(|(name, rollout)| format!("{name}: {} of {} ready", rollout.ready, rollout.wanted))
+        .collect()
 }
 
 fn counts(known: &Known) -> String {

@@ -15,9 +15,11 @@ pub struct Told {
 pub fn events(before: &ChatSystemStatus, after: &ChatSystemStatus) -> Vec<Told> {
     let mut told: Vec<Told> = Vec::new();
     for condition in &after.conditions {
+        // How many pods share the work changes with every scaling.
+        let works = condition.type_ == "Ready" && condition.status == "True";
         let same = before.conditions.iter().any(|before| {
-            (&before.type_, &before.status, &before.reason)
-                == (&condition.type_, &condition.status, &condition.reason)
+            (&before.type_, &before.status) == (&condition.type_, &condition.status)
+                && (works || before.reason == condition.reason)
         });
         let is_bad = is_bad(condition);
         let is_worth = match condition.type_.as_str() {

@@ -227,7 +227,45 @@ fn a_server_that_is_away_is_the_reason_that_pods_are_not_ready() {
     assert_eq!(told(&known, "BackendsReady").1, "RedisAccessDenied");
     // One of two does the work.
     known.api = Some(rollout(2, 1));
+    assert_eq!(told(&known, "Ready").0, "True");
+}
+
+#[test]
+fn a_system_that_works_with_fewer_pods_than_it_should_have_says_which() {
+    let mut known = well();
+    known.api = Some(rollout(2, 1));
+    let some = |message| text("True", "SomeReady", message);
+    assert_eq!(told(&known, "Ready"), some("api: 1 of 2 ready"));
+    known.workers[1] = workers(Role::Messages, 5, 3);
+    assert_eq!(
+        told(&known, "Ready"),
+        some("api: 1 of 2 ready; messages: 3 of 5 ready")
+    );
+    // Pods of the template before are still there.
+    known.api = Some(rollout(2, 3));
+    known.workers[1] = workers(Role::Messages, 5, 5);
     assert_eq!(told(&known, "Ready").1, "AllReady");
+}
+
+#[test]
+fn how_many_pods_share_the_work_is_no_event() {
+    let resource = resource(|_| ());
+    let told = |before: &ChatSystemStatus, after: &ChatSystemStatus| {
+        let told = events(before, after).into_iter();
+        told.map(|told| told.reason).collect::<Vec<_>>()
+    };
+    let mut known = well();
+    known.workers[1] = workers(Role::Messages, 5, 1);
+    let (all, some) = (
+        compute(&resource, &well(), at(0)),
+        compute(&resource, &known, at(0)),
+    );
+    known.workers[1] = workers(Role::Messages, 5, 0);
+    let none = compute(&resource, &known, at(0));
+    assert_eq!(told(&all, &some), [""; 0]);
+    assert_eq!(told(&some, &all), [""; 0]);
+    assert_eq!(told(&none, &some), ["SomeReady"]);
+    assert_eq!(told(&some, &none), ["PodsNotReady"]);
 }
 
 #[test]
