@@ -19,19 +19,18 @@ pub struct Written {
 #[derive(Clone)]
 pub struct Teller {
     client: Client,
-    recorder: Recorder,
+    reporter: Reporter,
 }
 
 impl Teller {
     /// `instance` names this process among several.
     pub fn new(client: Client, instance: &str) -> Self {
-        let reporter = Reporter {
-            controller: format!("chatsystem.io/{MANAGER}"),
-            instance: Some(instance.to_owned()),
-        };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
             client,
+            reporter: Reporter {
+                controller: format!("chatsystem.io/{MANAGER}"),
+                instance: Some(instance.to_owned()),
+            },
         }
     }
 
@@ -73,7 +72,9 @@ impl Teller {
             secondary: None,
         };
         let about = resource.object_ref(&());
-        if let Err(error) = self.recorder.publish(&event, &about).await {
+        // A recorder remembers every Event for minutes, to count those that come again. Here they say something else.
+        let recorder = Recorder::new(self.client.clone(), self.reporter.clone());
+        if let Err(error) = recorder.publish(&event, &about).await {
             tracing::warn!(name = resource.name_any(), %error, "cannot write an event");
         }
     }
