@@ -41,14 +41,19 @@ pub struct Children {
 #[derive(Default)]
 struct Index {
     /// By the owner's uid.
-    owned: HashMap<String, BTreeMap<Child, Live>>,
+    owned: HashMap<String, Owned>,
     /// Whose each object is, and which reference wakes its owner.
-    owners: HashMap<(Kind, ObjectName), Owner>,
+    owners: HashMap<(Kind, ObjectName), Arc<Owner>>,
 }
 
 type ObjectName = (String, String);
 
-#[derive(Clone, PartialEq)]
+/// What a system has.
+struct Owned {
+    owner: Arc<Owner>,
+    children: BTreeMap<Child, Live>,
+}
+
 struct Owner {
     uid: String,
     name: String,
@@ -69,7 +74,9 @@ impl Default for Children {
 impl Children {
     /// As they were last seen.
     pub fn of(&self, uid: &str) -> BTreeMap<Child, Live> {
-        self.index().owned.get(uid).cloned().unwrap_or_default()
+        let index = self.index();
+        let owned = index.owned.get(uid);
+        owned.map_or_else(BTreeMap::new, |owned| owned.children.clone())
     }
 
     /// The kinds that could not be read yet.
@@ -228,26 +235,29 @@ impl Index {
         let Some(owner) = live::owner(object.meta()) else {
             return self.remove(kind, &(namespace, name)).into_iter().collect();
         };
-        let owner = Owner {
-            uid: owner.uid.clone(),
-            name: owner.name.clone(),
-        };
         let place = (kind, (namespace.clone(), name.clone()));
         let mut woken = Vec::new();
         if self
             .owners
             .get(&place)
-            .is_some_and(|before| *before != owner)
+            .is_some_and(|before| before.uid != owner.uid)
         {
             woken.extend(self.remove(kind, &place.1));
         }
         let now = live::live(object.meta(), facts(object));
-        let children = self.owned.entry(owner.uid.clone()).or_default();
-        let before = children.insert(Child { kind, name }, now.clone());
+        let fresh = || Owned {
+            owner: Arc::new(Owner {
+                uid: owner.uid.clone(),
+                name: owner.name.clone(),
+            }),
+            children: BTreeMap::new(),
+        };
+        let owned = self.owned.entry(owner.uid.clone()).or_insert_with(fresh);
+        let before = owned.children.insert(Child { kind, name }, now.clone());
         if before.is_none_or(|before| now.is_news(&before)) {
-            woken.push(reference(&namespace, &owner));
+            woken.push(reference(&namespace, &owned.owner));
         }
-        self.owners.insert(place, owner);
+        self.owners.insert(place, owned.owner.clone());
         woken
     }
 
@@ -257,9 +267,9 @@ impl Index {
             kind,
             name: name.1.clone(),
         };
-        if let Some(children) = self.owned.get_mut(&owner.uid) {
-            children.remove(&child);
-            if children.is_empty() {
+        if let Some(owned) = self.owned.get_mut(&owner.uid) {
+            owned.children.remove(&child);
+            if owned.children.is_empty() {
                 self.owned.remove(&owner.uid);
             }
         }
