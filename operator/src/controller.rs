@@ -22,6 +22,7 @@ use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Api, Client, Resource, ResourceExt};
 use state::States;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -166,6 +167,11 @@ async fn watch_systems(
             Err(error) => tracing::warn!(%error, "cannot watch ChatSystems; trying again"),
         }
     }
+}
+
+/// A number that is always the same for a system, to do not everything of all systems at the same moment.
+fn scattered(system: &impl Resource) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(&system.meta().uid)
 }
 
 /// As everything here takes the time: from the one clock.

@@ -10,7 +10,6 @@ pub mod queues;
 
 use crate::crd::{ChatSystem, ChatSystemSpec, SecretKey, TlsMode};
 use crate::validate::{Observed, SecretFacts, Secrets, secret_names};
-use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
 use queues::Broker;
@@ -31,12 +30,14 @@ pub async fn observe(
 ) -> Result<Seen, kube::Error> {
     let namespace = resource.namespace().unwrap_or_default();
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
-    let read = secret_names(&resource.spec).into_iter().map(async |name| {
-        let secret = secrets.get_opt(&name).await?;
-        Ok::<_, kube::Error>(secret.map(|secret| (name, secret)))
-    });
-    let secrets: BTreeMap<_, _> = try_join_all(read).await?.into_iter().flatten().collect();
-    let facts = secrets
+    let mut found = BTreeMap::new();
+    // One after the other: many systems are looked after at once, and each question takes a connection.
+    for name in secret_names(&resource.spec) {
+        if let Some(secret) = secrets.get_opt(&name).await? {
+            found.insert(name, secret);
+        }
+    }
+    let facts = found
         .iter()
         .map(|(name, secret)| (name.clone(), facts(secret)));
     Ok(Seen {
@@ -44,7 +45,7 @@ pub async fn observe(
             secrets: Secrets::Seen(facts.collect()),
             operator_namespace: operator_namespace.to_owned(),
         },
-        broker: broker(&resource.spec, &secrets),
+        broker: broker(&resource.spec, &found),
     })
 }
 

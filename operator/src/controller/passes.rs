@@ -1,6 +1,6 @@
 //! When a system is looked after: soon after something happened to it, again when that failed, and every now and then.
 
-use super::{Controller, Guarded};
+use super::{Controller, Guarded, scattered};
 use crate::crd::ChatSystem;
 use crate::metrics::{self, Outcome};
 use crate::status::Told;
@@ -9,7 +9,6 @@ use kube::runtime::controller::{Action, Config, applier};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use std::convert::Infallible;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -130,8 +129,7 @@ fn retry(failures: u32) -> Duration {
 
 /// Not all systems at the same moment.
 fn resync(system: &ChatSystem) -> Duration {
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(system.uid());
-    RESYNC - Duration::from_millis(hash % 10_000)
+    RESYNC - Duration::from_millis(scattered(system) % 10_000)
 }
 
 #[cfg(test)]

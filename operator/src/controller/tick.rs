@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::state::{PodsSeen, QueuesSeen, State};
-use super::{Controller, now};
+use super::{Controller, now, scattered};
 use crate::crd::ChatSystem;
 use crate::metrics;
 use crate::observe::live::{DeploymentFacts, Facts};
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+/// A period has so many steps, and each system its own, so that few connections are open at once.
+const STEPS: u32 = 20;
 /// So many systems' brokers and pods are asked at once; most of the time is spent waiting.
 const AT_ONCE: usize = 200;
 /// Whoever is asked a little too early need not wait for another period.
@@ -25,16 +27,32 @@ const EARLY: Duration = Duration::from_millis(500);
 
 impl Controller {
     pub(super) async fn tick(self, stop: CancellationToken) {
-        let mut period = interval(PERIOD);
+        let mut period = interval(PERIOD / STEPS);
         period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(period.tick()).await.is_some() {
-            let systems = self.systems.state();
+        let steps = (0..STEPS).cycle();
+        let steps = futures::stream::unfold((period, steps), async |(mut period, mut steps)| {
+            period.tick().await;
+            Some((steps.next()?, (period, steps)))
+        });
+        steps
+            .flat_map(|step| futures::stream::iter(self.systems_of(step)))
+            .take_until(stop.cancelled())
+            .for_each_concurrent(AT_ONCE, async |system| {
+                if let Ok(system) = &system.0 {
+                    self.tick_of(system).await;
+                }
+            })
+            .await;
+    }
+
+    /// Those whose turn it is, always the same for the same step.
+    fn systems_of(&self, step: u32) -> Vec<Arc<super::Guarded>> {
+        let mut systems = self.systems.state();
+        if step == 0 {
             self.forget(&systems);
-            let ticks = systems.iter().filter_map(|system| system.0.as_ref().ok());
-            futures::stream::iter(ticks)
-                .for_each_concurrent(AT_ONCE, |system| self.tick_of(system))
-                .await;
         }
+        systems.retain(|system| scattered(system.as_ref()) % u64::from(STEPS) == u64::from(step));
+        systems
     }
 
     /// Systems that are gone.
