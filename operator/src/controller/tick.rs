@@ -8,7 +8,7 @@ use crate::metrics;
 use crate::observe::live::{DeploymentFacts, Facts};
 use crate::observe::pods;
 use crate::sample::{self, PERIOD, Sample};
-use crate::status::Trouble;
+use crate::status::{Rollout, Trouble};
 use futures::StreamExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -24,6 +24,8 @@ const STEPS: u32 = 20;
 const AT_ONCE: usize = 200;
 /// Whoever is asked a little too early need not wait for another period.
 const EARLY: Duration = Duration::from_millis(500);
+/// How long a pod takes to start where nothing is wrong.
+const START: Duration = Duration::from_secs(20);
 
 impl Controller {
     pub(super) async fn tick(self, stop: CancellationToken) {
@@ -110,11 +112,16 @@ impl Controller {
         if running.is_empty() {
             return None;
         }
-        if running.iter().all(|facts| facts.available >= facts.wanted) {
+        let works = running.iter().all(|facts| facts.available >= facts.wanted);
+        let is_settled = running.iter().all(|facts| Rollout::from(facts).complete);
+        if works && is_settled {
             return Some(Some(Ok(())));
         }
-        let namespace = system.namespace().unwrap_or_default();
-        match pods::trouble(&self.client, &self.http, &namespace, &system.name_any()).await {
+        // While others do their work, new pods may take their time.
+        let patience = if works { START } else { Duration::ZERO };
+        let (namespace, name) = (system.namespace().unwrap_or_default(), system.name_any());
+        match pods::trouble(&self.client, &self.http, &namespace, &name, patience).await {
+            Ok(None) if works => Some(Some(Ok(()))),
             Ok(trouble) => Some(trouble.map(Err)),
             Err(error) => {
                 tracing::warn!(namespace, name = system.name_any(), %error, "cannot list pods");

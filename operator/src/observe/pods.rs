@@ -4,6 +4,7 @@ use super::read;
 use crate::build::{ADMIN_PORT, ours_of};
 use crate::status::Trouble;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use reqwest::StatusCode;
@@ -14,12 +15,14 @@ const MOST_BYTES: usize = 16 << 10;
 /// So many pods are asked; the others say the same.
 const MOST_PODS: usize = 4;
 
-/// The first cause that one of a system's pods tells. `None`: none of them tells any.
+/// The first cause that one of a system's pods tells that is not ready so long after it was made. `None`: none of them
+/// tells any.
 pub async fn trouble(
     client: &Client,
     http: &reqwest::Client,
     namespace: &str,
     name: &str,
+    patience: Duration,
 ) -> Result<Option<Trouble>, kube::Error> {
     let labels = ours_of(name);
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
@@ -27,7 +30,7 @@ pub async fn trouble(
     let running: Vec<_> = pods
         .items
         .iter()
-        .filter(|pod| is_wanted(pod) && !is_ready(pod))
+        .filter(|pod| is_wanted(pod) && !is_ready(pod) && age(pod) >= patience)
         .collect();
     if let Some(trouble) = running.iter().find_map(|pod| waiting(pod)) {
         return Ok(Some(trouble));
@@ -49,6 +52,12 @@ fn is_wanted(pod: &Pod) -> bool {
         .as_ref()
         .and_then(|status| status.phase.as_deref());
     pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn age(pod: &Pod) -> Duration {
+    let made = pod.metadata.creation_timestamp.as_ref();
+    let age = made.map(|made| Timestamp::now().duration_since(made.0));
+    age.and_then(|age| age.try_into().ok()).unwrap_or_default()
 }
 
 fn is_ready(pod: &Pod) -> bool {
@@ -107,7 +116,7 @@ async fn ask(http: &reqwest::Client, pod: &Pod) -> Option<String> {
     Some(String::from_utf8_lossy(&body).into_owned())
 }
 
-/// Of lines such as `[-] redis: WRONGPASS ..`, the first that is needed and fails.
+/// Of lines such as `[-] redis: Password authentication failed`, the first that is needed and fails.
 fn first_failing(text: &str) -> Option<Trouble> {
     let line = text.lines().find_map(|line| line.strip_prefix("[-] "))?;
     let (part, detail) = line.split_once(": ")?;
@@ -126,6 +135,7 @@ fn first_failing(text: &str) -> Option<Trouble> {
         "denied",
         "wrongpass",
         "noauth",
+        "authentication",
         "access_refused",
         "403",
         "401",
@@ -152,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_first_part_that_is_needed_and_fails_is_told() {
-        let text = "[+] mysql: ok\n[!] elasticsearch: away\n[-] redis: WRONGPASS invalid\n[-] rabbitmq: x\nnot ready\n";
+        let text = "[+] mysql: ok\n[!] elasticsearch: away\n[-] redis: Password authentication failed - AuthenticationFailed\n[-] rabbitmq: x\nnot ready\n";
         let trouble = first_failing(text).unwrap();
         assert_eq!(trouble.reason, "RedisAccessDenied");
         assert!(trouble.message.contains("spec.redis.urlSecretRef"));

@@ -7,8 +7,10 @@ use crate::room::Room;
 use crate::state::state;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
-use kube::api::ListParams;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use operator::build::CHECKSUM;
 use serde_json::json;
 
@@ -104,6 +106,47 @@ fn a_new_version_reaches_the_workers_before_the_api() {
             room.system().await.status.unwrap().version.as_deref(),
             Some("0.2.0")
         );
+    });
+}
+
+/// A pod of the API, which Kubernetes finds no place for.
+async fn pod_without_a_place(room: &Room) {
+    let deployment = room.api::<Deployment>().get("acme-api").await.unwrap();
+    let template = deployment.spec.unwrap().template;
+    let pod = Pod {
+        metadata: ObjectMeta {
+            name: Some("acme-api-5d4f8-x2b7k".to_owned()),
+            ..template.metadata.unwrap()
+        },
+        spec: template.spec,
+        status: None,
+    };
+    let pods = room.api::<Pod>();
+    pods.create(&PostParams::default(), &pod).await.unwrap();
+    let status = json!({ "status": { "conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node is left",
+    }] } });
+    let name = pod.metadata.name.unwrap();
+    let params = PatchParams::default();
+    pods.patch_status(&name, &params, &Patch::Merge(&status))
+        .await
+        .unwrap();
+}
+
+#[test]
+fn what_is_wrong_with_new_pods_is_told_while_the_old_ones_work() {
+    in_a_namespace(async |room| {
+        let kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        room.install(|_| ()).await;
+        room.until_ready().await;
+        room.until("BackendsReady", "AllReachable").await;
+
+        kubelet.hold_pods(true);
+        room.merge(json!({ "spec": { "version": "0.2.0" } })).await;
+        pod_without_a_place(&room).await;
+        room.until("BackendsReady", "Unschedulable").await;
+        room.until("Ready", "AllReady").await;
     });
 }
 
