@@ -73,7 +73,10 @@ impl Queues {
         if let Some(client) = clients.get(&broker.authority) {
             return Ok(client.clone());
         }
+        // RabbitMQ closes a connection five seconds after its last answer (4.0, measured), which is just when the next
+        // question would go out on it and be lost.
         let builder = Client::builder()
+            .pool_max_idle_per_host(0)
             .timeout(PATIENCE)
             .redirect(redirect::Policy::none())
             .no_proxy();
