@@ -22,8 +22,11 @@ use tokio_util::task::TaskTracker;
 /// For the head of a request, from the last answer or the connection's begin.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 const PARK_AFTER: Duration = Duration::from_millis(10);
-/// How long requests in flight may go on after the stop; a process has ten seconds to end.
-const STOP_DEADLINE: Duration = Duration::from_secs(7);
+/// How long a connection that is kept alive waits for a last request after the stop, to be told in its answer that it was
+/// the last (RFC 9112, 9.6). One that is closed between two requests may be closed while the second is on its way.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long requests in flight may go on after the farewell; a process has ten seconds to end.
+const STOP_DEADLINE: Duration = Duration::from_secs(6);
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 const MAX_STREAMS: u32 = 128;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -49,8 +52,9 @@ impl ServeLimits {
     }
 }
 
-/// Serves HTTP/1.1 and HTTP/2 (without TLS) until `shutdown` is cancelled; then stops accepting,
-/// finishes what is in flight and returns, at the latest after seven seconds.
+/// Serves HTTP/1.1 and HTTP/2 (without TLS) until `shutdown` is cancelled; then stops accepting, answers one more request
+/// on connections where it comes within a second, finishes what is in flight and returns, at the latest after seven
+/// seconds.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -62,6 +66,7 @@ pub async fn serve(
         http1: http1_builder(),
         http2: http2_builder(),
         park_after: limits.park_after,
+        closing: CancellationToken::new(),
         stop: CancellationToken::new(),
     });
     let connections = TaskTracker::new();
@@ -84,8 +89,10 @@ pub async fn serve(
         });
     }
     drop(listener);
-    serving.stop.cancel();
+    serving.closing.cancel();
     connections.close();
+    let _ = tokio::time::timeout(FAREWELL, connections.wait()).await;
+    serving.stop.cancel();
     if tokio::time::timeout(STOP_DEADLINE, connections.wait())
         .await
         .is_err()

@@ -11,7 +11,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::TryFutureExt;
+use http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
@@ -40,6 +41,8 @@ pub(super) struct Serving {
     pub(super) http2: http2::Builder<TokioExecutor>,
     /// See `ServeLimits`.
     pub(super) park_after: Duration,
+    /// Every answer says that it is the connection's last.
+    pub(super) closing: CancellationToken,
     /// Requests in flight end, and nothing else is waited for.
     pub(super) stop: CancellationToken,
 }
@@ -157,7 +160,7 @@ impl Serving {
             tokio::select! {
                 biased;
                 ended = &mut connection => return note(ended),
-                () = self.stop.cancelled(), if !last => {
+                () = self.closing.cancelled(), if !last => {
                     last = true;
                     pin::Pin::new(&mut connection).graceful_shutdown();
                 }
@@ -183,14 +186,22 @@ impl Serving {
         Future: Future<Output = Result<Response<Answer>, Infallible>> + Send + Unpin,
     > + Unpin
     + use<> {
-        let router = self.router.clone();
+        let (router, closing) = (self.router.clone(), self.closing.clone());
         service_fn(move |mut request: hyper::Request<Incoming>| {
             let exchange = traffic.begin();
             request.extensions_mut().insert(Peer(peer));
+            // HTTP/2 has a frame for it, which hyper sends.
+            let closing = (request.version() < http::Version::HTTP_2).then(|| closing.clone());
             router
                 .clone()
                 .call(request.map(|body| Body::new(Question::new(body, Arc::clone(&traffic)))))
-                .map(|answer| answer.map(|answer| exchange.answered(answer)))
+                .map_ok(move |mut answer| {
+                    if closing.is_some_and(|closing| closing.is_cancelled()) {
+                        let close = HeaderValue::from_static("close");
+                        answer.headers_mut().insert(header::CONNECTION, close);
+                    }
+                    exchange.answered(answer)
+                })
         })
     }
 }

@@ -41,6 +41,13 @@ impl Served {
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
+
+    /// Returns once nobody is accepted any more.
+    async fn is_closed_to_others(&self) {
+        while TcpStream::connect(self.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 pub(crate) async fn send(stream: &mut TcpStream, text: &str) {
@@ -86,6 +93,22 @@ async fn a_connection_carries_several_requests() {
         send(&mut stream, GET).await;
         assert!(answer(&mut stream).await.starts_with("HTTP/1.1 200"));
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_kept_alive_hears_of_the_stop_in_its_last_answer() {
+    let served = served(10).await;
+    let mut stream = served.connect().await;
+    send(&mut stream, GET).await;
+    let kept = answer(&mut stream).await;
+    assert!(!kept.contains("connection: close"), "{kept}");
+    served.stop.cancel();
+    served.is_closed_to_others().await;
+    send(&mut stream, GET).await;
+    let last = answer(&mut stream).await;
+    assert!(last.starts_with("HTTP/1.1 200"), "{last}");
+    assert!(last.contains("connection: close"), "{last}");
+    served.serving.await.unwrap();
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ fn serving() -> Serving {
         http1,
         http2: http2::Builder::new(TokioExecutor::new()),
         park_after: Duration::from_millis(1),
+        closing: CancellationToken::new(),
         stop: CancellationToken::new(),
     }
 }
