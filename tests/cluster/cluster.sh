@@ -50,6 +50,9 @@ clients() {
     done
 }
 
+# built_by_cargo PROFILE: where programs of it are.
+built_by_cargo() { echo "${CARGO_TARGET_DIR:-$checkout/target}/${1/#dev/debug}"; }
+
 # inside COMMAND...: becomes COMMAND where it reaches the cluster, with the clients in its PATH.
 inside() {
     local pid

@@ -99,11 +99,13 @@ watch_workers() {
 
 # import_messages NAMESPACE COUNT: by chatctl, into 200 chats.
 import_messages() {
-    local token key built=${PROFILE:-dist} file
-    [ "$built" != dev ] || built=debug
-    cargo build --quiet --locked --profile "${PROFILE:-dist}" -p ctl
+    local token key built=${PROGRAMS:-} file
+    if [ -z "$built" ]; then
+        cargo build --quiet --locked --profile "${PROFILE:-dist}" -p ctl
+        built=$(built_by_cargo "${PROFILE:-dist}")
+    fi
     key=$(secret "$1" chat-admin key)
-    chatctl() { CHATCTL_URL=http://localhost CHATCTL_KEY=$key CHATCTL_TOKEN=${token:-} "$here/with" "$checkout/target/$built/chatctl" "$@"; }
+    chatctl() { CHATCTL_URL=http://localhost CHATCTL_KEY=$key CHATCTL_TOKEN=${token:-} "$here/with" "$built/chatctl" "$@"; }
     token=$(chatctl app create demo | awk '$1 == "token" { print $2 }')
     file=$(mktemp)
     awk -v count="$2" 'BEGIN { for (i = 0; i < count; i++)
