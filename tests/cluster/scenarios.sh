@@ -94,6 +94,33 @@ follow_workers() {
     done
 }
 
+# rabbitmq ERLANG: evaluated by the broker.
+rabbitmq() { kubectl --namespace "$system" exec servers-rabbitmq-0 -- rabbitmqctl eval "$1" > /dev/null; }
+
+# of_messages: how many workers there shall be.
+of_messages() { kubectl --namespace "$system" get deployment acme-worker-messages --output 'jsonpath={.spec.replicas}'; }
+
+# While nobody can tell what waits, no worker goes: from the first scaling on, longer than it takes to go.
+workers_stay_while_nobody_knows() {
+    local before now
+    for _ in $(seq 120); do
+        before=$(of_messages)
+        [ "$before" -lt 2 ] || break
+        sleep 1
+    done
+    rabbitmq 'application:stop(rabbitmq_management).'
+    kubectl --namespace "$system" wait chatsystem/acme --for=condition=QueueMetricsAvailable=False --timeout=60s > /dev/null
+    before=$(of_messages)
+    for _ in $(seq 40); do
+        now=$(of_messages)
+        [ "$now" -ge "$before" ] || { say "of $before workers $now are left while nobody knows what waits"; return 1; }
+        sleep 1
+    done
+    rabbitmq 'application:start(rabbitmq_management).'
+    kubectl --namespace "$system" wait chatsystem/acme --for=condition=QueueMetricsAvailable --timeout=60s > /dev/null
+    say "$before workers stayed while the management API was away"
+}
+
 # Workers come while messages wait and go when none do, and nothing is handed out twice.
 workers_follow_the_load() {
     local messages=$1 most received
@@ -104,7 +131,10 @@ workers_follow_the_load() {
     local following=$!
     watch_workers "$system" > "$scratch/samples" &
     local watching=$!
+    workers_stay_while_nobody_knows &
+    local blind=$!
     import_messages "$system" "$messages"
+    wait "$blind"
     await_rest "$scratch/samples" 300
     kill "$following" "$watching"
     most=$(awk '$4 > most { most = $4 } END { print most + 0 }' "$scratch/samples")

@@ -1,6 +1,8 @@
 //! What may happen to a system on Kubernetes, with clients on it all the time, and then a judgement of everything anybody
 //! was told. `make e2e` runs it on its cluster.
 
+mod people;
+
 use crate::under_load::{Writers, judge, summary};
 use e2e::checker::{Op, Outcome};
 use e2e::client::Client;
@@ -38,6 +40,11 @@ async fn whatever_happens_on_kubernetes_breaks_no_promise() {
     run.pods_are_killed().await;
     if run.system.maker == Maker::Operator {
         run.the_operator_is_killed().await;
+        run.mistakes_change_nothing().await;
+        run.a_migration_fails().await;
+        run.a_password_is_rotated().await;
+        run.somebody_meddles().await;
+        run.a_pause_is_kept().await;
     }
     run.a_version_comes_and_goes().await;
     run.the_api_server_restarts().await;
@@ -111,6 +118,9 @@ impl Run {
         let failed: Vec<&Op> = history[from..].iter().filter(|op| has_failed(op)).collect();
         let (failures, all) = (failed.len(), history.len() - from);
         println!("{failures} of {all} requests failed");
+        for op in failed.iter().take(5) {
+            println!("{op:?}");
+        }
         assert!(failures * 200 <= all, "{failures} of {all}: {failed:#?}");
     }
 
@@ -132,6 +142,8 @@ impl Run {
             .kubectl(&["wait", &node, unknown, "--timeout=180s"]);
         self.writers.accepted_more(MORE).await;
         self.say("a node is dead, and messages are accepted");
+        self.system.is_ready().await;
+        self.say("what ran on the dead node runs elsewhere");
         docker(&["start", NODE_WITHOUT_SERVERS]);
         self.system
             .kubectl(&["wait", &node, "--for=condition=Ready", "--timeout=180s"]);

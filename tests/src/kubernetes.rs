@@ -4,13 +4,18 @@ use crate::eventually::eventually;
 use crate::place::Place;
 use crate::queues::Queues;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
-/// For whatever Kubernetes does by itself on a busy machine.
-pub const SOON: Duration = Duration::from_secs(300);
+/// For whatever Kubernetes does by itself on a busy machine. It leaves pods on a dead node for five minutes, if nobody has
+/// told it otherwise.
+pub const SOON: Duration = Duration::from_secs(420);
 /// What a number's explanation waits for at most.
 const GRACE_SECONDS: u32 = 3_600;
+
+/// The API, and workers of three roles.
+const DEPLOYMENTS: usize = 4;
 
 const ANSWERED: &str = "only an answer is right";
 
@@ -74,8 +79,75 @@ impl System {
     }
 
     /// Changes the ChatSystem.
+    #[track_caller]
     pub fn patch(&self, patch: &str) {
-        self.kubectl(&["patch", "chatsystem/acme", "--type=merge", "--patch", patch]);
+        let patched = self.try_patch(patch);
+        patched.unwrap_or_else(|complaint| panic!("{patch}: {complaint}"));
+    }
+
+    /// Its complaint, if the API server refuses.
+    pub fn try_patch(&self, patch: &str) -> Result<String, String> {
+        self.try_kubectl(&["patch", "chatsystem/acme", "--type=merge", "--patch", patch])
+    }
+
+    /// Creates it, or makes it as this says.
+    pub fn apply(&self, object: &Value) {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let file = dir.path().join("object.json");
+        std::fs::write(&file, object.to_string()).expect("a file can be written");
+        self.kubectl(&[
+            "apply",
+            "--filename",
+            file.to_str().expect("the path is text"),
+        ]);
+    }
+
+    /// The message of a condition, once it has this reason.
+    pub async fn until(&self, condition: &str, reason: &str) -> String {
+        let path = format!(
+            "jsonpath={{range .status.conditions[?(@.type==\"{condition}\")]}}{{.reason}}: {{.message}}{{end}}"
+        );
+        let asked = ["get", "chatsystem/acme", "--output", &path];
+        let start = format!("{reason}: ");
+        let right = |said: &Result<String, String>| {
+            said.as_ref()
+                .is_ok_and(|said| said.starts_with(start.trim_end()))
+        };
+        let said = eventually(SOON, async || self.try_kubectl(&asked), right).await;
+        said.expect(ANSWERED)
+    }
+
+    /// A Secret, to be applied again.
+    pub fn secret(&self, name: &str) -> Value {
+        let secret = self.kubectl(&["get", "secret", name, "--output=json"]);
+        let secret: Value = serde_json::from_str(&secret).expect("kubectl prints JSON");
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": name,
+                "labels": secret["metadata"]["labels"],
+                "annotations": secret["metadata"]["annotations"],
+            },
+            "type": secret["type"],
+            "data": secret["data"],
+        })
+    }
+
+    pub fn secret_value(&self, name: &str, key: &str) -> String {
+        let template = format!("--output=go-template={{{{.data.{key} | base64decode}}}}");
+        self.kubectl(&["get", "secret", name, &template])
+    }
+
+    pub fn set_secret(&self, name: &str, values: &[(&str, &str)]) {
+        let values: BTreeMap<_, _> = values.iter().copied().collect();
+        let patch = json!({ "stringData": values }).to_string();
+        self.kubectl(&["patch", "secret", name, "--patch", &patch]);
+    }
+
+    /// Of a system of the operator; returns at once.
+    pub fn set_version(&self, version: &str) {
+        self.patch(&format!(r#"{{"spec":{{"version":"{version}"}}}}"#));
     }
 
     /// Returns once every pod is of this version and ready.
@@ -85,17 +157,57 @@ impl System {
                 let tag = format!("image.tag={version}");
                 self.helm(&["upgrade", "acme", &chart(), "--reuse-values", "--set", &tag]);
             }
-            Maker::Operator => self.patch(&format!(r#"{{"spec":{{"version":"{version}"}}}}"#)),
+            Maker::Operator => self.set_version(version),
         }
+        self.runs(version).await;
+    }
+
+    /// Returns once every Deployment is of this version and ready.
+    pub async fn runs(&self, version: &str) {
         let of_version = |images: &Result<String, String>| {
             let Ok(images) = images else { return false };
-            let mut images = images.split_whitespace().peekable();
-            images.peek().is_some() && images.all(|image| image.ends_with(&format!(":{version}")))
+            let images: Vec<_> = images.split_whitespace().collect();
+            images.len() == DEPLOYMENTS
+                && images
+                    .iter()
+                    .all(|image| image.ends_with(&format!(":{version}")))
         };
-        let path = "{.items[*].spec.template.spec.containers[*].image}";
-        let images = eventually(SOON, async || self.of_deployments(path), of_version);
+        let images = eventually(SOON, async || self.images(), of_version);
         images.await.expect(ANSWERED);
         self.is_ready().await;
+    }
+
+    /// Of every Deployment.
+    pub fn images(&self) -> Result<String, String> {
+        self.of_deployments("{.items[*].spec.template.spec.containers[*].image}")
+    }
+
+    /// How often a Deployment's pods were replaced.
+    pub fn revision(&self, deployment: &str) -> String {
+        let path = r"jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}";
+        self.kubectl(&["get", "deployment", deployment, "--output", path])
+    }
+
+    /// Returns once its pods are being replaced.
+    pub async fn is_rolled_out(&self, deployment: &str, revision: &str) {
+        let differs = |now: &String| now != revision;
+        eventually(SOON, async || self.revision(deployment), differs).await;
+    }
+
+    /// Returns once so many pods of a Deployment are ready, and no more are there.
+    pub async fn has_replicas(&self, deployment: &str, wanted: &str) {
+        let path = "jsonpath={.spec.replicas} {.status.readyReplicas} {.status.replicas}";
+        let asked = ["get", "deployment", deployment, "--output", path];
+        let all = format!("{wanted} {wanted} {wanted}");
+        let right = |now: &Result<String, String>| now.as_ref() == Ok(&all);
+        let counts = eventually(SOON, async || self.try_kubectl(&asked), right);
+        counts.await.expect(ANSWERED);
+    }
+
+    /// Returns once kubectl has no complaint.
+    pub async fn has(&self, asked: &[&str]) {
+        let found = eventually(SOON, async || self.try_kubectl(asked), Result::is_ok);
+        found.await.expect(ANSWERED);
     }
 
     /// Returns once the last specification is carried out and every pod is ready.
@@ -154,10 +266,6 @@ impl System {
                     "metadata": { "name": "acme" },
                     "spec": saved["spec"].take(),
                 });
-                let dir = tempfile::tempdir().expect("a directory can be made");
-                let file = dir.path().join("acme.json");
-                std::fs::write(&file, again.to_string()).expect("a file can be written");
-                let file = file.to_str().expect("the path is text");
                 self.kubectl(&[
                     "delete",
                     "chatsystem/acme",
@@ -165,7 +273,7 @@ impl System {
                     "--timeout=180s",
                 ]);
                 self.nothing_is_left();
-                self.kubectl(&["apply", "--filename", file]);
+                self.apply(&again);
             }
         }
         self.is_ready().await;
@@ -214,7 +322,7 @@ impl System {
     }
 
     /// By the database's root.
-    fn sql(&self, statement: &str) -> String {
+    pub fn sql(&self, statement: &str) -> String {
         let command = format!(
             "MYSQL_PWD=$(cat /run/secrets/root-password) mysql --user=root --execute=\"{statement}\" chat"
         );
