@@ -83,10 +83,13 @@ watch_workers() {
     local namespace=$1 port=${WATCH_PORT:-25672} account url workers depth
     url=$(secret "$namespace" chat-rabbitmq managementUrl)
     account=${url#http://} account=${account%@*}
-    # Ends with this.
-    setpriv --pdeathsig KILL "$here/with" kubectl --namespace "$namespace" port-forward service/servers-rabbitmq "$port:15672" > /dev/null &
-    local started=$SECONDS
+    local started=$SECONDS forwarding=
     while :; do
+        # It ends with this, and when nothing answers at its other end.
+        if [ -z "$forwarding" ] || ! kill -0 "$forwarding" 2> /dev/null; then
+            setpriv --pdeathsig KILL "$here/with" kubectl --namespace "$namespace" port-forward service/servers-rabbitmq "$port:15672" > /dev/null &
+            forwarding=$!
+        fi
         workers=$(kubectl --namespace "$namespace" get deployment acme-worker-messages --output 'jsonpath={.spec.replicas} {.status.readyReplicas}') || return
         [[ $workers = *' '?* ]] || workers="${workers% } 0"
         depth=$("$here/with" curl --silent --user "$account" "http://127.0.0.1:$port/api/queues/%2f/chat.messages?columns=messages" \
