@@ -27,6 +27,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
+/// So many of a kind are read at once at the start: whole Deployments are a hundred times of what is kept of them.
+const PAGE: u32 = 100;
+
 /// Where news goes.
 pub type Wake = UnboundedSender<ObjectRef<ChatSystem>>;
 
@@ -159,7 +162,7 @@ impl Watching {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        let config = watcher::Config::default().labels(&ours());
+        let config = watcher::Config::default().labels(&ours()).page_size(PAGE);
         let (children, wake) = (self.children.clone(), self.wake.clone());
         let mut listed = BTreeSet::new();
         let mut events = watcher(api, config).default_backoff().boxed();
