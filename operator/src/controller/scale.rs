@@ -15,6 +15,7 @@ use crate::status::{
 };
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 use std::collections::BTreeMap;
 
 /// Between two backlogs that are told.
@@ -59,9 +60,13 @@ impl Controller {
                 .and_then(|sample| sample.dead_letters),
         };
         let status = compute(system, &known, now);
-        metrics::known(&namespace, &name, &known, &status.conditions);
-        if let Some(last) = last_reconciliation(&live, system) {
-            metrics::reconciliation(&namespace, &name, last);
+        // One that is gone is forgotten already.
+        let system_ref = ObjectRef::new(&name).within(&namespace);
+        if self.systems.get(&system_ref).is_some() {
+            metrics::known(&namespace, &name, &known, &status.conditions);
+            if let Some(last) = last_reconciliation(&live, system) {
+                metrics::reconciliation(&namespace, &name, last);
+            }
         }
         self.tell(system, before, status, state, now).await
     }
