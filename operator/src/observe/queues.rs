@@ -4,7 +4,7 @@ use super::read;
 use crate::sample::{self, COLUMNS, Sample};
 use crate::status::Trouble;
 use k8s_openapi::jiff::Timestamp;
-use reqwest::{Certificate, Client, StatusCode, Url, redirect};
+use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl Queues {
                 format!("spec.rabbitmq.tls.caSecretRef: {error}"),
             )
         })?;
-        let answer = client.get(url).send().await.map_err(unreachable)?;
+        let answer = get(&client, url).await.map_err(unreachable)?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -73,10 +73,7 @@ impl Queues {
         if let Some(client) = clients.get(&broker.authority) {
             return Ok(client.clone());
         }
-        // RabbitMQ closes a connection five seconds after its last answer (4.0, measured), which is just when the next
-        // question would go out on it and be lost.
         let builder = Client::builder()
-            .pool_max_idle_per_host(0)
             .timeout(PATIENCE)
             .redirect(redirect::Policy::none())
             .no_proxy();
@@ -88,6 +85,17 @@ impl Queues {
         };
         clients.insert(broker.authority.clone(), client.clone());
         Ok(client)
+    }
+}
+
+/// RabbitMQ closes a connection five seconds after its last answer (4.0, measured), which is just when the next question goes
+/// out on it: one that was lost so is asked once more.
+async fn get(client: &Client, url: Url) -> reqwest::Result<Response> {
+    match client.get(url.clone()).send().await {
+        Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+            client.get(url).send().await
+        }
+        answer => answer,
     }
 }
 
@@ -154,6 +162,8 @@ fn trouble(reason: &str, message: impl Into<String>) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
 
     fn broker(management: &str, address: &str) -> Broker {
         Broker {
@@ -191,5 +201,43 @@ mod tests {
             assert_eq!(trouble.reason, "AddressInvalid");
             assert!(!trouble.message.contains("canary"));
         }
+    }
+
+    async fn asked(stream: &mut TcpStream) {
+        let mut question = Vec::new();
+        while !question.ends_with(b"\r\n\r\n") {
+            question.push(stream.read_u8().await.unwrap());
+        }
+    }
+
+    /// Answers one question on each of two connections, and closes the first when another comes on it.
+    async fn closes_on_the_second(listener: TcpListener) {
+        const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]";
+        let (mut first, _) = listener.accept().await.unwrap();
+        asked(&mut first).await;
+        first.write_all(ANSWER).await.unwrap();
+        asked(&mut first).await;
+        drop(first);
+        let (mut second, _) = listener.accept().await.unwrap();
+        asked(&mut second).await;
+        second.write_all(ANSWER).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_lost_with_its_connection_is_asked_again() {
+        // Another test may have done it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let management = format!("http://u:p@{}", listener.local_addr().unwrap());
+        let mut broker = broker(&management, "amqp://rabbit/chat");
+        broker.may_be_plain = true;
+        let closing = tokio::spawn(closes_on_the_second(listener));
+        let queues = Queues::default();
+        for _ in 0..2 {
+            let asked = queues.ask(&broker, Timestamp::UNIX_EPOCH).await;
+            let reason = asked.err().map(|trouble| trouble.reason);
+            assert_ne!(reason.as_deref(), Some("ManagementUnreachable"));
+        }
+        closing.await.unwrap();
     }
 }
