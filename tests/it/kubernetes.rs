@@ -19,8 +19,10 @@ const NODE_WITHOUT_SERVERS: &str = "chatsystem-worker2";
 const CONTROL_PLANE: &str = "chatsystem-control-plane";
 /// After something happened, so that it happened under load.
 const MORE: u64 = 300;
-/// Each chat has at most 1,000 messages with the last word of a client.
-const NEVER_ENOUGH: u64 = 100_000;
+/// Three times what a run has on two cores.
+const NEVER_ENOUGH: u64 = 300_000;
+/// So many that none of the thirty gets more than 1,000 messages with the last word of a client.
+const CHATS_EACH: usize = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the cluster of `make e2e`"]
@@ -29,7 +31,7 @@ async fn whatever_happens_on_kubernetes_breaks_no_promise() {
     let seed = Seed::of_this_run();
     let client = Client::new(system.place()).await;
     let mut load = Load::new(NEVER_ENOUGH);
-    load.prepare(&client, 3, 5).await;
+    load.prepare(&client, 3, CHATS_EACH).await;
     let run = Run {
         writers: Writers::of(load, &client, seed),
         system,
