@@ -15,6 +15,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
 /// A program's command with its settings as flags and the subcommand `config`. What it does by itself is
 /// for the caller to add.
@@ -118,9 +119,19 @@ impl CommandLine {
 
 /// Runs a task on all cores, and exports what it traced.
 pub fn block_on<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    carry_out(Builder::new_multi_thread(), task)
+}
+
+/// The same on one thread, for where there is little to compute: each thread keeps memory of its own.
+pub fn block_on_one_thread<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    carry_out(Builder::new_current_thread(), task)
+}
+
+fn carry_out<T>(
+    mut runtime: Builder,
+    task: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let runtime = runtime.enable_all().build()?;
     let outcome = runtime.block_on(task);
     runtime.block_on(traces::flush());
     // Dropping the runtime would wait for whatever still blocks a thread, however long that takes.

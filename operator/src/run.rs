@@ -61,14 +61,7 @@ pub fn run(asked: &ArgMatches) -> Result<()> {
     chat::telemetry::init(&text("log"), format).map_err(anyhow::Error::from_boxed)?;
     // Without a provider TLS panics; one that is installed already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // On one thread: there is little to compute, and each thread keeps memory of its own.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let outcome = runtime.block_on(operate(asked));
-    // Dropping it would wait for names that are looked up.
-    runtime.shutdown_background();
-    outcome
+    cli::block_on_one_thread(operate(asked))
 }
 
 async fn operate(asked: &ArgMatches) -> Result<()> {
