@@ -60,10 +60,12 @@ async fn until_it_is_as_before(room: &Room, before: &State, what: &str) {
     until_same(room, before, |state| state, what).await;
 }
 
+fn autoscaling() -> Value {
+    json!({ "minReplicas": 2, "maxReplicas": 5, "targetCPUUtilizationPercentage": 70 })
+}
+
 fn autoscaled(system: &mut ChatSystem) {
-    let autoscaling =
-        json!({ "minReplicas": 2, "maxReplicas": 5, "targetCPUUtilizationPercentage": 70 });
-    system.spec.api.autoscaling = serde_json::from_value(autoscaling).unwrap();
+    system.spec.api.autoscaling = serde_json::from_value(autoscaling()).unwrap();
 }
 
 #[test]
@@ -100,13 +102,11 @@ fn what_is_switched_off_goes_and_what_is_not_ours_stays() {
     in_a_namespace(async |room| {
         let _kubelet = Kubelet::start(&room.admin, &room.namespace);
         let _operator = Process::start(&room);
-        let everything = json!({
-            "autoscaling": { "minReplicas": 2, "maxReplicas": 5, "targetCPUUtilizationPercentage": 70 },
-        });
         room.install(|_| ()).await;
         room.until_ready().await;
         let plain = state(&room).await;
-        room.merge(json!({ "spec": { "api": everything } })).await;
+        room.merge(json!({ "spec": { "api": { "autoscaling": autoscaling() } } }))
+            .await;
         room.until_ready().await;
         eventually("there is an autoscaler", async || {
             state(&room)
