@@ -222,7 +222,10 @@ impl Writer {
                     }
                 }
                 // Never sent, or told to try again.
-                None | Some(Outcome::Unknown | Outcome::Fail { status: 409 | 503 }) if keyed => {}
+                None
+                | Some(
+                    Outcome::Unknown | Outcome::Processing | Outcome::Fail { status: 409 | 503 },
+                ) if keyed => {}
                 _ => return number,
             }
         }
@@ -385,6 +388,7 @@ fn outcome_of(kind: &Kind, answer: &Answer) -> Outcome {
             Outcome::Row { number, id, rev }
         }
         (Kind::Read { .. } | Kind::Count, 202) => Outcome::Processing,
+        (_, 503) if answer.problem_slug() == Some("not-yet-stored") => Outcome::Processing,
         (_, 201 | 202) => {
             let (number, id, rev) = numbered();
             Outcome::Ok { number, id, rev }

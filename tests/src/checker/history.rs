@@ -58,7 +58,7 @@ pub enum Outcome {
         id: String,
         rev: u64,
     },
-    /// A read was told to come back: accepted, not stored yet.
+    /// Told to come back: what it is about was accepted and is not stored yet. A change changed nothing.
     Processing,
     Counted(u64),
     /// A definite no.
@@ -72,7 +72,7 @@ pub enum Outcome {
 impl Op {
     /// Whether its effect may be there.
     pub(super) fn may_have_happened(&self) -> bool {
-        !matches!(self.outcome, Outcome::Fail { .. })
+        !matches!(self.outcome, Outcome::Fail { .. } | Outcome::Processing)
     }
 }
 

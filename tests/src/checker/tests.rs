@@ -80,6 +80,7 @@ fn history() -> Vec<Op> {
         op(140, create("eight"), ok(8, "h", 0)),
         op(150, Kind::Read { number: 8 }, Outcome::Processing),
         op(160, Kind::Count, Outcome::Counted(5)),
+        op(165, edit(8, "eight, better"), Outcome::Processing),
     ]
 }
 
@@ -340,6 +341,13 @@ fn text_of_another_tenant_is_caught() {
 #[test]
 fn a_refused_create_that_left_a_row_is_caught() {
     assert_caught(Rule::HonestNo, |_, said| said.store(3, "c", "three"));
+}
+
+#[test]
+fn a_change_that_was_told_to_come_back_and_happened_is_caught() {
+    assert_caught(Rule::Durable, |_, said| {
+        said.rows.insert(8, row("h", "eight, better", 0));
+    });
 }
 
 #[test]
