@@ -50,8 +50,12 @@ clients() {
     done
 }
 
-# built_by_cargo PROFILE: where programs of it are.
-built_by_cargo() { echo "${CARGO_TARGET_DIR:-$checkout/target}/${1/#dev/debug}"; }
+# built ARGUMENT...: where the programs are that the arguments tell cargo to build. PROGRAMS says where they are already.
+built() {
+    local profile=${PROFILE:-dist}
+    [ -n "${PROGRAMS:-}" ] || cargo build --locked --manifest-path "$checkout/Cargo.toml" --profile "$profile" "$@" >&2 || return
+    echo "${PROGRAMS:-${CARGO_TARGET_DIR:-$checkout/target}/${profile/#dev/debug}}"
+}
 
 # inside COMMAND...: becomes COMMAND where it reaches the cluster, with the clients in its PATH.
 inside() {

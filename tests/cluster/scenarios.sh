@@ -177,7 +177,6 @@ YAML
 # faults_break_no_promise chart|operator: who made the system.
 faults_break_no_promise() {
     local api management url place
-    second_version
     api=$(node_port e2e-api 'app.kubernetes.io/instance: acme, app.kubernetes.io/component: api' http)
     management=$(node_port e2e-management 'app.kubernetes.io/instance: servers, app.kubernetes.io/component: rabbitmq' management)
     url=$(secret "$system" chat-rabbitmq managementUrl)

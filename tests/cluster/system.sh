@@ -102,13 +102,10 @@ watch_workers() {
 
 # import_messages NAMESPACE COUNT: by chatctl, into 200 chats.
 import_messages() {
-    local token key built=${PROGRAMS:-} file
-    if [ -z "$built" ]; then
-        cargo build --quiet --locked --profile "${PROFILE:-dist}" -p ctl
-        built=$(built_by_cargo "${PROFILE:-dist}")
-    fi
+    local token key programs file
+    programs=$(built --quiet -p ctl)
     key=$(secret "$1" chat-admin key)
-    chatctl() { CHATCTL_URL=http://localhost CHATCTL_KEY=$key CHATCTL_TOKEN=${token:-} "$here/with" "$built/chatctl" "$@"; }
+    chatctl() { CHATCTL_URL=http://localhost CHATCTL_KEY=$key CHATCTL_TOKEN=${token:-} "$here/with" "$programs/chatctl" "$@"; }
     token=$(chatctl app create demo | awk '$1 == "token" { print $2 }')
     file=$(mktemp)
     awk -v count="$2" 'BEGIN { for (i = 0; i < count; i++)
