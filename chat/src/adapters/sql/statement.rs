@@ -1,8 +1,10 @@
-//! Building statements of few shapes, so that each is prepared once: 1, 4, 16 or 64 rows, and at most
+//! Building statements of few shapes, so that each is prepared once: 1, 4, 16, 32, 64 or 256 rows, and at most
 //! 12 KB of bound bytes (PROTOCOLS M13: larger ones wait for an acknowledgement on every TLS record).
 
-/// Numbers of rows a statement may have, largest first.
-const SIZES: [usize; 4] = [64, 16, 4, 1];
+/// Numbers of rows a statement may have, largest first. A message of a hundred characters fits 32 times, a key 256 times.
+const SIZES: [usize; 6] = [256, 64, 32, 16, 4, 1];
+/// So few keys are filled up to the next size, more are split.
+const FILLED_UP: usize = 64;
 const MAX_BYTES: usize = 12 * 1024;
 
 /// Splits rows for INSERTs: each chunk has exactly one of `SIZES` rows. A row larger than the bound goes alone.
@@ -29,25 +31,21 @@ pub(super) fn insert_chunks<T>(mut rows: &[T], bytes: impl Fn(&T) -> usize) -> V
     chunks
 }
 
-/// Splits keys for SELECTs: each chunk is filled up to one of `SIZES` by repeating its last key, which
-/// changes no result.
+/// Splits keys for SELECTs: each chunk has one of `SIZES` keys, the last one by repeating its last key, which changes no
+/// result.
 pub(super) fn select_chunks<T: Copy>(keys: impl IntoIterator<Item = T>) -> Vec<Vec<T>> {
     let mut keys: Vec<T> = keys.into_iter().collect();
     let mut chunks = Vec::new();
     while let Some(last) = keys.last().copied() {
-        let rest = if keys.len() > SIZES[0] {
-            keys.split_off(SIZES[0])
-        } else {
-            Vec::new()
+        let count = keys.len();
+        let size = match count > FILLED_UP {
+            true => SIZES.into_iter().find(|size| *size <= count),
+            false => SIZES.into_iter().rev().find(|size| *size >= count),
         };
-        let size = SIZES
-            .into_iter()
-            .rev()
-            .find(|size| *size >= keys.len())
-            .unwrap_or(SIZES[0]);
+        let size = size.expect("there is a size for any number of keys");
+        let rest = keys.split_off(size.min(count));
         keys.resize(size, last);
-        chunks.push(keys);
-        keys = rest;
+        chunks.push(std::mem::replace(&mut keys, rest));
     }
     chunks
 }
@@ -81,11 +79,11 @@ mod tests {
 
     #[test]
     fn inserts_have_few_shapes_and_keep_order() {
-        let rows: Vec<usize> = (0..87).collect();
+        let rows: Vec<usize> = (0..103).collect();
         let chunks = insert_chunks(&rows, |_| 10);
         assert_eq!(
             chunks.iter().map(|chunk| chunk.len()).collect::<Vec<_>>(),
-            [64, 16, 4, 1, 1, 1]
+            [64, 32, 4, 1, 1, 1]
         );
         assert_eq!(chunks.concat(), rows);
     }
@@ -101,6 +99,8 @@ mod tests {
         assert_eq!(select_chunks([7, 8, 9]), [vec![7, 8, 9, 9]]);
         let lengths: Vec<usize> = select_chunks(0..130).iter().map(Vec::len).collect();
         assert_eq!(lengths, [64, 64, 4]);
+        let lengths: Vec<usize> = select_chunks(0..500).iter().map(Vec::len).collect();
+        assert_eq!(lengths, [256, 64, 64, 64, 64]);
         assert!(select_chunks::<u8>([]).is_empty());
     }
 }
