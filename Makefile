@@ -18,7 +18,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(HOME)/.cache/chatsystem/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help run run-stack test test-control-plane soak check bench bench-stack bench-operator demo stack-up stack-down images cluster-up cluster-down kind-demo e2e charts monitoring generated fmt lint no-drivers licences
+.PHONY: help run run-stack test test-control-plane soak check bench bench-stack bench-operator demo stack-up stack-down images cluster-up cluster-down kind-demo e2e e2e-long charts monitoring generated fmt lint no-drivers licences
 
 help: ## list the targets
 	@echo "ChatSystem: make run, then follow what it prints."
@@ -120,6 +120,9 @@ kind-demo: ## show the operator on a cluster: a system out of YAML, the tour, wo
 
 e2e: ## try images, charts and the operator on the cluster, which it starts and ends (a cluster that is up stays up)
 	@PROFILE=$(IMAGE_PROFILE) tests/cluster/e2e
+
+e2e-long: ## try there what takes hours, step by step, going on where it was ended; STEPS="route etcd" tries some
+	@PROFILE=$(IMAGE_PROFILE) STEPS="$(STEPS)" tests/cluster/e2e-long
 
 charts: ## lint the charts, judge what they make by three Kubernetes versions, and the rules and dashboards in them
 	@tests/cluster/lint-charts
