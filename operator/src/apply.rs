@@ -133,7 +133,7 @@ impl Applying<'_> {
             }
         }
         // Last, so that nothing is taken away before what replaces it is there.
-        self.prune(objects).await?;
+        self.prune(objects, &unknown).await?;
         Ok(Reached {
             migration,
             is_under_way,

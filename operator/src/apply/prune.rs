@@ -10,10 +10,15 @@ use kube::api::{DeleteParams, Preconditions};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Applying<'_> {
-    pub(super) async fn prune(&mut self, objects: &Objects) -> Result<(), Failed> {
+    /// `unknown` kinds were asked for and could not be made.
+    pub(super) async fn prune(
+        &mut self,
+        objects: &Objects,
+        unknown: &BTreeSet<Kind>,
+    ) -> Result<(), Failed> {
         let documents = objects.documents();
         let named = documents.iter().map(Child::of);
-        for child in superfluous(self.live, &named.collect()) {
+        for child in superfluous(self.live, &named.collect(), unknown) {
             self.delete(&child).await?;
         }
         Ok(())
@@ -54,8 +59,13 @@ impl Applying<'_> {
 }
 
 /// What there is and should not be. Of the migrations before, one that is under way ends by itself; the last that failed
-/// is kept to be looked at, and the last that succeeded until the one that is named has.
-fn superfluous(live: &BTreeMap<Child, Live>, named: &BTreeSet<Child>) -> Vec<Child> {
+/// is kept to be looked at, and the last that succeeded until the one that is named has. The way in stays while the other
+/// one cannot be made.
+fn superfluous(
+    live: &BTreeMap<Child, Live>,
+    named: &BTreeSet<Child>,
+    unknown: &BTreeSet<Kind>,
+) -> Vec<Child> {
     let newest = |succeeded: bool| {
         let all = live
             .iter()
@@ -66,8 +76,10 @@ fn superfluous(live: &BTreeMap<Child, Live>, named: &BTreeSet<Child>) -> Vec<Chi
     let kept = [newest(true), newest(false)];
     let unnamed = live.iter().filter(|(child, _)| !named.contains(*child));
     unnamed
-        .filter(|(child, live)| {
-            child.kind != Kind::Job || ended(live).is_some() && !kept.contains(&Some(*child))
+        .filter(|(child, live)| match child.kind {
+            Kind::Job => ended(live).is_some() && !kept.contains(&Some(*child)),
+            Kind::Ingress => !unknown.contains(&Kind::HTTPRoute),
+            _ => true,
         })
         .map(|(child, _)| child.clone())
         .collect()
@@ -136,14 +148,25 @@ mod tests {
         ];
         let there = all.clone().map(|child| (child, live(Facts::None))).into();
         let [ingress, service] = all;
-        assert_eq!(superfluous(&there, &[service].into()), [ingress]);
+        let named = [service].into();
+        let none = BTreeSet::new();
+        assert_eq!(superfluous(&there, &named, &none), [ingress]);
+    }
+
+    #[test]
+    fn an_ingress_stays_while_the_route_in_its_place_cannot_be_made() {
+        let ingress = child(Kind::Ingress, "acme-api");
+        let there = [(ingress, live(Facts::None))].into();
+        let unknown = [Kind::HTTPRoute].into();
+        assert_eq!(superfluous(&there, &BTreeSet::new(), &unknown), []);
     }
 
     #[test]
     fn a_migration_that_ended_after_the_one_that_is_named_is_old_all_the_same() {
         let jobs = [("named", complete(10)), ("other", complete(20))];
         let there = jobs.map(|(name, facts)| (child(Kind::Job, name), live(facts)));
-        let gone = superfluous(&there.into(), &[child(Kind::Job, "named")].into());
+        let named = [child(Kind::Job, "named")].into();
+        let gone = superfluous(&there.into(), &named, &BTreeSet::new());
         assert_eq!(gone, [child(Kind::Job, "other")]);
     }
 
@@ -159,7 +182,7 @@ mod tests {
         ];
         let there = there.map(|(name, facts)| (child(Kind::Job, name), live(facts)));
         let named = [child(Kind::Job, "current")].into();
-        let gone = superfluous(&there.into(), &named);
+        let gone = superfluous(&there.into(), &named, &BTreeSet::new());
         let names: Vec<_> = gone.iter().map(|child| child.name.as_str()).collect();
         assert_eq!(names, ["long-broken", "old", "older"]);
     }
