@@ -46,9 +46,17 @@ remove_all() {
     remove_prometheus
     helm uninstall --ignore-not-found --namespace chat-operator chat-operator chat-operator-crds
     remove_monitors
+    remove_gateway
+    remove_metrics
     kubectl delete --ignore-not-found customresourcedefinition chatsystems.chatsystem.io
     kubectl delete --ignore-not-found namespace "$namespace" "$system" chat-operator
 }
+
+# What steps of e2e-long install. With the kinds of the Gateway API goes everything of these kinds.
+remove_gateway() {
+    kubectl delete --ignore-not-found customresourcedefinition {gatewayclasses,gateways,httproutes}.gateway.networking.k8s.io
+}
+remove_metrics() { kubectl delete --ignore-not-found --filename "$here/metrics.yaml"; }
 
 # begin: builds what the tests need, and starts the cluster if it is not up. Sets `tests`, the command that runs tests/it, and
 # `worker_image`.

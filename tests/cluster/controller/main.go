@@ -1,13 +1,14 @@
 // controller is an ingress controller as small as tests need it, for where Traefik's image cannot be pulled: it takes
 // Traefik's place in ingress.yaml, with its ports, its rights and its /ping. Once a second it reads all Ingresses, of
-// whatever class, and passes requests on to the addresses of their Services, by HTTP and HTTPS. Nothing but the standard
-// library, so that it is built in seconds.
+// whatever class, and the HTTPRoutes of whatever Gateway there is, and passes requests on to the addresses of their Services,
+// by HTTP and HTTPS. Nothing but the standard library, so that it is built in seconds.
 package main
 
 import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -23,36 +24,7 @@ import (
 
 const account = "/var/run/secrets/kubernetes.io/serviceaccount/"
 
-// What the API server says, as far as anything depends on it.
-type ingresses struct {
-	Items []struct {
-		Metadata struct{ Namespace, Name string }
-		Spec     struct {
-			TLS []struct {
-				Hosts      []string
-				SecretName string
-			}
-			Rules []struct {
-				Host string
-				HTTP struct {
-					Paths []struct {
-						Path, PathType string
-						Backend        struct {
-							Service struct {
-								Name string
-								Port struct {
-									Name   string
-									Number int
-								}
-							}
-						}
-					}
-				}
-			}
-		}
-	}
-}
-
+// What the API server says of a Service, as far as anything depends on it.
 type service struct {
 	Spec struct {
 		ClusterIP string
@@ -62,8 +34,6 @@ type service struct {
 		}
 	}
 }
-
-type secret struct{ Data map[string][]byte }
 
 type route struct {
 	host, path string
@@ -87,6 +57,8 @@ type table struct {
 
 type cluster struct{ client *http.Client }
 
+var errNotThere = errors.New("not there")
+
 func (c cluster) get(path string, into any) error {
 	token, err := os.ReadFile(account + "token")
 	if err != nil {
@@ -103,52 +75,23 @@ func (c cluster) get(path string, into any) error {
 		return err
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%s: %w", path, errNotThere)
+	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", path, answer.Status)
 	}
 	return json.NewDecoder(answer.Body).Decode(into)
 }
 
-// One Ingress that cannot be served does not keep the others from it.
+// Of what cannot be served nothing keeps the rest from it.
 func (c cluster) read() (*table, error) {
-	var all ingresses
-	if err := c.get("/apis/networking.k8s.io/v1/ingresses", &all); err != nil {
+	known := &table{certificates: map[string]*tls.Certificate{}}
+	if err := c.readIngresses(known); err != nil {
 		return nil, err
 	}
-	known := &table{certificates: map[string]*tls.Certificate{}}
-	for _, ingress := range all.Items {
-		of := "/api/v1/namespaces/" + ingress.Metadata.Namespace
-		for _, rule := range ingress.Spec.Rules {
-			for _, path := range rule.HTTP.Paths {
-				var found service
-				backend := path.Backend.Service
-				if err := c.get(of+"/services/"+backend.Name, &found); err != nil {
-					log.Print(err)
-					continue
-				}
-				for _, port := range found.Spec.Ports {
-					if port.Port == backend.Port.Number || port.Name != "" && port.Name == backend.Port.Name {
-						place := fmt.Sprintf("%s:%d", found.Spec.ClusterIP, port.Port)
-						known.routes = append(known.routes, route{rule.Host, path.Path, path.PathType == "Exact", proxyTo(place)})
-					}
-				}
-			}
-		}
-		for _, pair := range ingress.Spec.TLS {
-			var found secret
-			if err := c.get(of+"/secrets/"+pair.SecretName, &found); err != nil {
-				log.Print(err)
-				continue
-			}
-			certificate, err := tls.X509KeyPair(found.Data["tls.crt"], found.Data["tls.key"])
-			if err != nil {
-				log.Print(err)
-				continue
-			}
-			for _, host := range pair.Hosts {
-				known.certificates[host] = &certificate
-			}
-		}
+	if err := c.readHTTPRoutes(known); err != nil {
+		return nil, err
 	}
 	// The longest path decides, and a host before none.
 	sort.SliceStable(known.routes, func(i, j int) bool {
@@ -159,6 +102,28 @@ func (c cluster) read() (*table, error) {
 		return len(a.path) > len(b.path)
 	})
 	return known, nil
+}
+
+// A port of a Service, by number or by name.
+type backend struct {
+	namespace, service string
+	port               int
+	portName           string
+}
+
+// Adds a way to a Service, or says why not.
+func (c cluster) add(known *table, host, path string, exact bool, to backend) {
+	var found service
+	if err := c.get("/api/v1/namespaces/"+to.namespace+"/services/"+to.service, &found); err != nil {
+		log.Print(err)
+		return
+	}
+	for _, port := range found.Spec.Ports {
+		if port.Port == to.port || port.Name != "" && port.Name == to.portName {
+			place := fmt.Sprintf("%s:%d", found.Spec.ClusterIP, port.Port)
+			known.routes = append(known.routes, route{host, path, exact, proxyTo(place)})
+		}
+	}
 }
 
 func main() {
