@@ -174,8 +174,8 @@ YAML
         kubectl --namespace "$system" get service "$1" --output 'jsonpath={.spec.ports[0].nodePort}')"
 }
 
-# faults_break_no_promise chart|operator: who made the system.
-faults_break_no_promise() {
+# try_on_the_system chart|operator TEST: one of tests/it/kubernetes.rs, on the system that the chart or the operator made.
+try_on_the_system() {
     local api management url place
     api=$(node_port e2e-api 'app.kubernetes.io/instance: acme, app.kubernetes.io/component: api' http)
     management=$(node_port e2e-management 'app.kubernetes.io/instance: servers, app.kubernetes.io/component: rabbitmq' management)
@@ -185,6 +185,13 @@ faults_break_no_promise() {
         "$here/with" curl --silent --fail --retry 30 --retry-delay 1 --retry-all-errors --output /dev/null "http://$place"
     done
     E2E_MAKER=$1 E2E_NAMESPACE=$system E2E_API_URL=http://$api E2E_MANAGEMENT_URL=${url%@*}@$management \
-        E2E_ADMIN_KEY=$(secret "$system" chat-admin key) "$here/with" "${tests[@]}" --nocapture --ignored kubernetes
+        E2E_ADMIN_KEY=$(secret "$system" chat-admin key) "$here/with" "${tests[@]}" --nocapture --ignored --exact "kubernetes::$2"
+    kubectl --namespace "$system" delete --ignore-not-found service/e2e-api service/e2e-management \
+        job/acme-explains-0 job/acme-explains-1 job/acme-explains job/acme-audits > /dev/null
+}
+
+# faults_break_no_promise chart|operator: who made the system.
+faults_break_no_promise() {
+    try_on_the_system "$1" whatever_happens_on_kubernetes_breaks_no_promise
     say "faults broke no promise of a system made by the $1"
 }

@@ -1,6 +1,7 @@
 //! What may happen to a system on Kubernetes, with clients on it all the time, and then a judgement of everything anybody
 //! was told. `make e2e` runs it on its cluster.
 
+mod etcd;
 mod people;
 
 use crate::under_load::{Writers, judge, summary};
@@ -27,18 +28,7 @@ const CHATS_EACH: usize = 10;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the cluster of `make e2e`"]
 async fn whatever_happens_on_kubernetes_breaks_no_promise() {
-    let system = System::of_this_run().expect("tests/cluster/e2e says where the system is");
-    let seed = Seed::of_this_run();
-    let client = Client::new(system.place()).await;
-    let mut load = Load::new(NEVER_ENOUGH);
-    load.prepare(&client, 3, CHATS_EACH).await;
-    let run = Run {
-        writers: Writers::of(load, &client, seed),
-        system,
-        started: Instant::now(),
-    };
-    run.writers.accepted_more(MORE).await;
-
+    let run = Run::begin().await;
     run.pods_are_killed().await;
     if run.system.maker == Maker::Operator {
         run.the_operator_is_killed().await;
@@ -52,27 +42,67 @@ async fn whatever_happens_on_kubernetes_breaks_no_promise() {
     run.the_api_server_restarts().await;
     run.a_node_dies().await;
 
-    let Run {
-        writers, system, ..
-    } = run;
-    writers.load.end();
-    let history = writers.finish().await;
-    println!("{}", summary(&history));
-    queues_at_rest(&client, SOON).await;
-    system.is_made_again().await;
+    let rest = run.comes_to_rest().await;
+    rest.system.is_made_again().await;
     println!("deleted and made again");
-    system.explain_numbers().await;
-    judge(&client, &history, seed).await;
-    println!("judged: no promise was broken");
+    rest.is_judged().await;
 }
 
 struct Run {
     system: System,
+    client: Client,
+    seed: Seed,
     writers: Writers,
     started: Instant,
 }
 
+/// What is left when the clients have ended and nothing waits.
+struct Rest {
+    system: System,
+    client: Client,
+    seed: Seed,
+    history: Vec<Op>,
+}
+
 impl Run {
+    async fn begin() -> Self {
+        let system = System::of_this_run().expect("tests/cluster/e2e says where the system is");
+        Self::of(system, Seed::of_this_run()).await
+    }
+
+    /// Returns once clients are at work.
+    async fn of(system: System, seed: Seed) -> Self {
+        let client = Client::new(system.place()).await;
+        let mut load = Load::new(NEVER_ENOUGH);
+        load.prepare(&client, 3, CHATS_EACH).await;
+        let run = Self {
+            writers: Writers::of(load, &client, seed),
+            system,
+            client,
+            seed,
+            started: Instant::now(),
+        };
+        run.writers.accepted_more(MORE).await;
+        run
+    }
+
+    #[expect(
+        clippy::print_stdout,
+        reason = "people read how far a long test has come"
+    )]
+    async fn comes_to_rest(self) -> Rest {
+        self.writers.load.end();
+        let history = self.writers.finish().await;
+        println!("{}", summary(&history));
+        queues_at_rest(&self.client, SOON).await;
+        Rest {
+            system: self.system,
+            client: self.client,
+            seed: self.seed,
+            history,
+        }
+    }
+
     async fn pods_are_killed(&self) {
         for component in ["worker-messages", "worker-chats", "worker-indexing", "api"] {
             self.system.kill_pods(component);
@@ -161,6 +191,19 @@ impl Run {
     fn say(&self, what: &str) {
         let (after, accepted) = (self.started.elapsed(), self.writers.load.accepted());
         println!("{after:.0?}, {accepted} creates: {what}");
+    }
+}
+
+impl Rest {
+    /// Panics when any promise was broken.
+    #[expect(
+        clippy::print_stdout,
+        reason = "people read how far a long test has come"
+    )]
+    async fn is_judged(&self) {
+        self.system.explain_numbers().await;
+        judge(&self.client, &self.history, self.seed).await;
+        println!("judged: no promise was broken");
     }
 }
 

@@ -1,5 +1,9 @@
 //! A system on the Kubernetes of `make cluster-up`, handled by kubectl and helm as people handle it.
 
+mod children;
+
+pub use children::Children;
+
 use crate::eventually::eventually;
 use crate::place::Place;
 use crate::queues::Queues;
@@ -61,6 +65,10 @@ impl System {
                 queues: Some(Queues::new(&management, "%2f")),
             },
         })
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     pub fn place(&self) -> &Place {
@@ -240,6 +248,13 @@ impl System {
         counts.await.expect(ANSWERED);
     }
 
+    /// How many pods of its Deployments are ready.
+    pub fn ready_pods(&self) -> Result<usize, String> {
+        let counts = self.of_deployments("{.items[*].status.readyReplicas}")?;
+        let counts = counts.split_whitespace();
+        Ok(counts.filter_map(|count| count.parse::<usize>().ok()).sum())
+    }
+
     fn of_deployments(&self, path: &str) -> Result<String, String> {
         let output = format!("jsonpath={path}");
         let selector = "--selector=app.kubernetes.io/instance=acme";
@@ -310,13 +325,8 @@ impl System {
 
     /// Explains every number that was given and not stored, as if the grace period were over. For a system at rest.
     pub async fn explain_numbers(&self) {
-        for pass in 0..MOST_PASSES {
-            let job = format!("acme-explains-{pass}");
-            let name = format!("job/{job}");
-            self.try_kubectl(&["delete", &name, "--ignore-not-found"])
-                .ok();
-            self.kubectl(&["create", "job", &job, "--from=cronjob/acme-reconcile"]);
-            self.kubectl(&["wait", &name, "--for=condition=Complete", "--timeout=180s"]);
+        for _ in 0..MOST_PASSES {
+            self.runs_job("acme-explains", "acme-reconcile");
             // Each pass explains up to where the last one saw the numbers, and looks again.
             let waiting = self.sql(&format!(
                 "UPDATE gap_watermarks SET seen_at = seen_at - {GRACE_SECONDS}000 WHERE seen_at IS NOT NULL; SELECT ROW_COUNT()"
@@ -326,6 +336,19 @@ impl System {
             }
         }
         panic!("after {MOST_PASSES} passes numbers still wait for their explanation");
+    }
+
+    /// Panics when an audit of the system, at rest, does not find it whole.
+    pub fn audits(&self) {
+        self.runs_job("acme-audits", "acme-audit");
+    }
+
+    fn runs_job(&self, job: &str, of: &str) {
+        let (name, from) = (format!("job/{job}"), format!("--from=cronjob/{of}"));
+        self.try_kubectl(&["delete", &name, "--ignore-not-found"])
+            .ok();
+        self.kubectl(&["create", "job", job, &from]);
+        self.kubectl(&["wait", &name, "--for=condition=Complete", "--timeout=180s"]);
     }
 
     /// By the database's root.
