@@ -2,6 +2,7 @@
 //! was told. `make e2e` runs it on its cluster.
 
 mod etcd;
+mod mutations;
 mod people;
 
 use crate::under_load::{Writers, judge, summary};

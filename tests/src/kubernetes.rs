@@ -1,7 +1,9 @@
 //! A system on the Kubernetes of `make cluster-up`, handled by kubectl and helm as people handle it.
 
+mod api_server;
 mod children;
 
+pub use api_server::{ApiServer, Events, Resource};
 pub use children::Children;
 
 use crate::eventually::eventually;

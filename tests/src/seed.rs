@@ -25,6 +25,16 @@ impl Seed {
         Self(seed)
     }
 
+    /// One that was noted before.
+    pub fn of(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// To be noted.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
     /// For another round of the same run.
     pub fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
