@@ -187,7 +187,7 @@ try_on_the_system() {
     E2E_MAKER=$1 E2E_NAMESPACE=$system E2E_API_URL=http://$api E2E_MANAGEMENT_URL=${url%@*}@$management \
         E2E_ADMIN_KEY=$(secret "$system" chat-admin key) "$here/with" "${tests[@]}" --nocapture --ignored --exact "kubernetes::$2"
     kubectl --namespace "$system" delete --ignore-not-found service/e2e-api service/e2e-management \
-        job/acme-explains-0 job/acme-explains-1 job/acme-explains job/acme-audits > /dev/null
+        job/acme-explains job/acme-audits > /dev/null
 }
 
 # faults_break_no_promise chart|operator: who made the system.
