@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 /// For the head of a request, from the last answer or the connection's begin.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-const PARK_AFTER: Duration = Duration::from_millis(10);
+const PARK_AFTER: Duration = Duration::from_millis(5);
 /// How long a connection that is kept alive waits for a last request after the stop, to be told in its answer that it was
 /// the last (RFC 9112, 9.6). One that is closed between two requests may be closed while the second is on its way.
 const FAREWELL: Duration = Duration::from_secs(1);
