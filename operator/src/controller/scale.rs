@@ -7,7 +7,7 @@ use crate::build::{Component, selector};
 use crate::crd::{ChatSystem, ChatSystemStatus, Role};
 use crate::kinds::Kind;
 use crate::metrics;
-use crate::observe::live::{Child, Facts, Live};
+use crate::observe::live::{Child, CronJobFacts, Facts, Live};
 use crate::sample::sight;
 use crate::scaling::{Decision, Sight, decide};
 use crate::status::{
@@ -64,9 +64,11 @@ impl Controller {
         let system_ref = ObjectRef::new(&name).within(&namespace);
         if self.systems.get(&system_ref).is_some() {
             metrics::known(&namespace, &name, &known, &status.conditions);
-            if let Some(last) = last_reconciliation(&live, system) {
+            if let Some(last) = cron_job(&live, system, Component::Reconcile).last_success {
                 metrics::reconciliation(&namespace, &name, last);
             }
+            let has_failed = cron_job(&live, system, Component::Audit).has_failed;
+            metrics::audit(&namespace, &name, has_failed);
         }
         self.tell(system, before, status, state, now).await
     }
@@ -224,10 +226,15 @@ fn rollout(
     }
 }
 
-fn last_reconciliation(live: &BTreeMap<Child, Live>, system: &ChatSystem) -> Option<Timestamp> {
-    let name = Component::Reconcile.object(&system.name_any());
-    match facts(live, Kind::CronJob, name)? {
-        Facts::CronJob { last_success } => *last_success,
-        _ => None,
+/// Of one that is not there nothing has ended, well or otherwise.
+fn cron_job(
+    live: &BTreeMap<Child, Live>,
+    system: &ChatSystem,
+    component: Component,
+) -> CronJobFacts {
+    let name = component.object(&system.name_any());
+    match facts(live, Kind::CronJob, name) {
+        Some(Facts::CronJob(facts)) => *facts,
+        _ => CronJobFacts::default(),
     }
 }

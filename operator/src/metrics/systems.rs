@@ -27,6 +27,7 @@ struct Figures {
     conditions: [Option<i8>; CONDITIONS.len()],
     /// Seconds since 1970.
     last_success: Option<i64>,
+    audit_failed: Option<bool>,
 }
 
 #[derive(Clone, Copy)]
@@ -82,6 +83,13 @@ pub fn reconciliation(namespace: &str, name: &str, last_success: Timestamp) {
     let mut systems = systems();
     let figures = systems.entry((namespace.to_owned(), name.to_owned()));
     figures.or_default().last_success = Some(last_success.as_second());
+}
+
+/// Whether the last audit found differences or did not come to its end.
+pub fn audit(namespace: &str, name: &str, has_failed: bool) {
+    let mut systems = systems();
+    let figures = systems.entry((namespace.to_owned(), name.to_owned()));
+    figures.or_default().audit_failed = Some(has_failed);
 }
 
 /// A system is gone.
@@ -158,6 +166,13 @@ fn written(systems: &Systems) -> String {
         [String::new()],
         |figures, _| figures.last_success,
     );
+    text.gauge(
+        "chat_operator_audit_failed",
+        "1 once the last audit has not ended well, until one does.",
+        "",
+        [String::new()],
+        |figures, _| figures.audit_failed.map(u8::from),
+    );
     text.written
 }
 
@@ -211,6 +226,7 @@ mod tests {
     fn what_is_known_of_a_system_is_written_and_nothing_else() {
         let mut figures = Figures {
             last_success: Some(1_700_000_000),
+            audit_failed: Some(true),
             ..Figures::default()
         };
         figures.backlogs[1] = Some(7);
@@ -240,6 +256,9 @@ chat_operator_condition{chatsystem=\"acme\",namespace=\"space\",type=\"Ready\"} 
 # HELP chat_operator_reconciliation_last_success_timestamp_seconds When counts were last reconciled.
 # TYPE chat_operator_reconciliation_last_success_timestamp_seconds gauge
 chat_operator_reconciliation_last_success_timestamp_seconds{chatsystem=\"acme\",namespace=\"space\"} 1700000000
+# HELP chat_operator_audit_failed 1 once the last audit has not ended well, until one does.
+# TYPE chat_operator_audit_failed gauge
+chat_operator_audit_failed{chatsystem=\"acme\",namespace=\"space\"} 1
 ";
         assert_eq!(written(&Systems::from([(of, figures)])), expected);
         assert_eq!(written(&Systems::default()), "");

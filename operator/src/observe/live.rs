@@ -46,7 +46,7 @@ pub enum Facts {
     None,
     Deployment(DeploymentFacts),
     Job(JobFacts),
-    CronJob { last_success: Option<Timestamp> },
+    CronJob(CronJobFacts),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +60,13 @@ pub struct DeploymentFacts {
     pub is_observed: bool,
     /// Of the template's first container.
     pub image: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CronJobFacts {
+    pub last_success: Option<Timestamp>,
+    /// What the clock started last is over, and nothing has ended well since.
+    pub has_failed: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -83,7 +90,7 @@ impl Live {
         let rest = |live: &Self| Self {
             resource_version: String::new(),
             facts: match &live.facts {
-                Facts::CronJob { .. } => Facts::None,
+                Facts::CronJob(_) => Facts::None,
                 other => other.clone(),
             },
             ours: live.ours,
@@ -160,9 +167,50 @@ pub(super) fn job(job: &Job) -> Facts {
 }
 
 pub(super) fn cron_job(cron_job: &CronJob) -> Facts {
-    let status = cron_job.status.as_ref();
-    let last = status.and_then(|status| status.last_successful_time.as_ref());
-    Facts::CronJob {
-        last_success: last.map(|time| time.0),
+    let status = cron_job.status.clone().unwrap_or_default();
+    let last_success = status.last_successful_time.map(|time| time.0);
+    let last_start = status.last_schedule_time.map(|time| time.0);
+    let runs = status.active.is_some_and(|jobs| !jobs.is_empty());
+    Facts::CronJob(CronJobFacts {
+        last_success,
+        has_failed: !runs && last_start > last_success,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::batch::v1::CronJobStatus;
+    use k8s_openapi::api::core::v1::ObjectReference;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    #[test]
+    fn a_cron_job_has_failed_once_its_last_start_is_over_and_was_no_success() {
+        let at = |second: i64| Timestamp::from_second(second).ok();
+        for (start, active, success, has_failed) in [
+            (None, false, None, false),
+            (at(60), true, None, false),
+            (at(60), false, None, true),
+            (at(60), false, at(63), false),
+            (at(120), true, at(63), false),
+            (at(120), false, at(63), true),
+            // Started by hand, which is no start of the clock.
+            (at(120), false, at(130), false),
+        ] {
+            let status = CronJobStatus {
+                active: active.then(|| vec![ObjectReference::default()]),
+                last_schedule_time: start.map(Time),
+                last_successful_time: success.map(Time),
+            };
+            let facts = cron_job(&CronJob {
+                status: Some(status),
+                ..CronJob::default()
+            });
+            let expected = CronJobFacts {
+                last_success: success,
+                has_failed,
+            };
+            assert_eq!(facts, Facts::CronJob(expected), "{start:?} {active}");
+        }
     }
 }
