@@ -10,7 +10,8 @@ use kube::{Api, Client};
 use reqwest::StatusCode;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Longer than a pod waits for each of its servers before it says that one does not answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 const MOST_BYTES: usize = 16 << 10;
 /// So many pods are asked; the others say the same.
 const MOST_PODS: usize = 4;
