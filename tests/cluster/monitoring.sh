@@ -6,8 +6,9 @@
 # prometheus_sees_everything: of the ChatSystem acme in $system and of the operator, through their network policies.
 prometheus_sees_everything() {
     local started=$SECONDS load
-    ask_for_monitors
-    start_prometheus
+    # A limit to the rate, so that something is refused.
+    ask_for_monitors '{"rateLimit": {"enabled": true, "createsPerSecond": 1}}'
+    start_prometheus at_once
     reach=("$here/with")
     eventually 30 asks_every_pod || { say "Prometheus does not ask exactly the pods that there are"; wanted; asked; return 1; } >&2
     say "Prometheus asks $(ask targets | jq '.activeTargets | length') pods, as PodMonitors say"
@@ -40,9 +41,11 @@ remove_monitors() {
 
 # --- what is asked --------------------------------------------------------------------------------------------------------
 
-# The kinds of the Prometheus Operator, and what charts and operator then make of them, as docs/operations.md has it. A limit
-# to the rate, so that something is refused.
+# ask_for_monitors [API]: the kinds of the Prometheus Operator, and what charts and operator then make of them, as
+# docs/operations.md has it. Changes the API of the system by the way.
 ask_for_monitors() {
+    local api='{}'
+    [ $# = 0 ] || api=$1
     kubectl apply --server-side --filename "$("$here/fetch" monitoring)" > /dev/null
     kubectl wait --for=condition=Established --timeout=30s \
         crd/podmonitors.monitoring.coreos.com crd/prometheusrules.monitoring.coreos.com > /dev/null
@@ -52,7 +55,7 @@ ask_for_monitors() {
     kubectl --namespace chat-operator rollout restart deployment/chat-operator
     kubectl --namespace chat-operator rollout status deployment/chat-operator --timeout=60s
     kubectl --namespace "$system" patch chatsystem acme --type merge --patch \
-        '{"spec": {"monitoring": {"podMonitor": {"enabled": true}}, "api": {"rateLimit": {"enabled": true, "createsPerSecond": 1}}}}'
+        '{"spec": {"monitoring": {"podMonitor": {"enabled": true}}, "api": '"$api"'}}'
     kubectl --namespace "$system" wait podmonitor/acme --for=create --timeout=60s
     await_ready "$system"
 }
@@ -83,23 +86,24 @@ scrapes() {
                     (.relabelings[]? | only(["action", "sourceLabels", "targetLabel"])
                         | {action: (.action // "replace"), source_labels: .sourceLabels, target_label: .targetLabel})]};
         {
-            global: {scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s"},
+            # A process waits a second for its servers before it says that one does not answer.
+            global: {scrape_interval: "2s", scrape_timeout: "2s", evaluation_interval: "1s"},
             rule_files: ["/etc/prometheus/rules.json"],
             scrape_configs: [.items[] | . as $monitor | .spec | only(["podMetricsEndpoints", "selector"])
                 | .podMetricsEndpoints | to_entries[] | .key as $index | .value | scrape($monitor; $index)]
         }'
 }
 
-# rules: those of a list of PrometheusRules. Alerts fire as soon as what they wait for is there.
-rules() { jq '{groups: [.items[].spec.groups[] | .rules |= map(if .for then .for = "1s" else . end)]}'; }
+# at_once: the rules of a list of PrometheusRules. Alerts fire as soon as what they wait for is there.
+at_once() { jq '{groups: [.items[].spec.groups[] | .rules |= map(if .for then .for = "1s" else . end)]}'; }
 
-# start_prometheus: sets `prometheus`, its address.
+# start_prometheus RULES: with the rules that RULES makes of a list of PrometheusRules. Sets `prometheus`, its address.
 start_prometheus() {
     "$here/load" prometheus
     remove_prometheus
     make_namespace monitoring
     kubectl get podmonitors --all-namespaces --output json | scrapes > "$scratch/prometheus.json"
-    kubectl get prometheusrules --all-namespaces --output json | rules > "$scratch/rules.json"
+    kubectl get prometheusrules --all-namespaces --output json | "$1" > "$scratch/rules.json"
     kubectl --namespace monitoring create configmap prometheus --from-file="$scratch/prometheus.json" --from-file="$scratch/rules.json"
     kubectl apply --filename "$here/monitoring.yaml" > /dev/null
     kubectl --namespace monitoring rollout status deployment/prometheus --timeout=60s \

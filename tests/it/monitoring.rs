@@ -64,6 +64,21 @@ fn every_alert_has_a_test_that_it_fires_and_one_that_it_stays_quiet() {
 }
 
 #[test]
+fn every_alert_has_a_reason_on_the_cluster_or_is_known_to_have_none() {
+    let reasons = read(repository().join("tests/cluster/long/reasons.sh"));
+    let table = reasons
+        .lines()
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+        .filter_map(|line| line.split('|').nth(2));
+    let impossible = read(repository().join("tests/monitoring/absent/on-a-cluster"));
+    let impossible = impossible.lines().filter(|line| !line.starts_with('#'));
+    let mut known: Vec<&str> = table.flat_map(str::split_whitespace).collect();
+    known.extend(impossible);
+    known.sort_unstable();
+    assert_eq!(known, alerts().keys().collect::<Vec<_>>());
+}
+
+#[test]
 fn rules_and_panels_ask_for_metrics_that_a_program_has() {
     let registries: String = REGISTRIES
         .iter()
