@@ -58,6 +58,9 @@ impl Rooms {
         let room = Room::new(&self.kubeconfig, &self.audit).await;
         let guest = room.clone();
         let outcome = AssertUnwindSafe(test(guest)).catch_unwind().await;
+        // What is still on its way when the namespace goes is refused for that.
+        let forbidden = |request: &Request| request.code == 403;
+        let forbidden: Vec<_> = room.requests().into_iter().filter(forbidden).collect();
         let namespaces: Api<Namespace> = Api::all(room.admin.clone());
         namespaces
             .delete(&room.namespace, &DeleteParams::default())
@@ -66,8 +69,6 @@ impl Rooms {
         match outcome {
             Err(panic) => resume_unwind(panic),
             Ok(outcome) => {
-                let forbidden = |request: &Request| request.code == 403;
-                let forbidden: Vec<_> = room.requests().into_iter().filter(forbidden).collect();
                 assert!(forbidden.is_empty(), "{forbidden:?}");
                 outcome
             }

@@ -58,7 +58,7 @@ const OPERATOR: [&str; 2] = [
 /// Finds it first, so that the kill itself takes no time. Without a word nobody is killed.
 const KNIFE: &str = "until pids=$(pgrep --exact chat-operator); do sleep 0.1; done; echo ready; read -r && kill -KILL $pids";
 
-/// Held at the operator's throat, on the node where it runs.
+/// Ready to kill the operator, on the node where it runs.
 pub(super) struct Knife {
     docker: Child,
 }
