@@ -7,7 +7,6 @@ use crate::kubernetes::Run;
 use e2e::kubernetes::{ApiServer, SOON};
 use rand::RngExt;
 use rand::rngs::SmallRng;
-use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -116,10 +115,7 @@ impl<'a> Walk<'a> {
         if !quiet {
             among.extend(changes::rolling());
         }
-        let change = among
-            .choose(&mut self.dice)
-            .expect("there are some")
-            .clone();
+        let change = self.one_of(among);
         let Ok(acme) = self.api.merge(ACME, &json!({ "spec": change })).await else {
             // Of what was said before it can be a contradiction.
             return self.nothing_came_of_it().await;
@@ -135,11 +131,12 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn one_of(&mut self, mut changes: Vec<Value>) -> Value {
+        changes.swap_remove(self.dice.random_range(0..changes.len()))
+    }
+
     async fn is_refused(&mut self) {
-        let change = changes::refused()
-            .choose(&mut self.dice)
-            .expect("there are some")
-            .clone();
+        let change = self.one_of(changes::refused());
         let answer = self.api.merge(ACME, &json!({ "spec": change })).await;
         answer.expect_err("it cannot work");
         self.nothing_came_of_it().await;
@@ -160,10 +157,7 @@ impl<'a> Walk<'a> {
         self.progress.changes += super::MISTAKE;
         let before = self.run.system.children().expect("there is an API server");
         let described = self.described();
-        let change = changes::mistakes()
-            .choose(&mut self.dice)
-            .expect("there are some")
-            .clone();
+        let change = self.one_of(changes::mistakes());
         let Ok(acme) = self.api.merge(ACME, &json!({ "spec": change })).await else {
             return self.nothing_came_of_it().await;
         };
