@@ -44,7 +44,7 @@ alerts() {
 
 # Nothing is left of the monitoring, and the operator is again what install_operator makes.
 monitors_go() {
-    change '{"spec": {"monitoring": null}}'
+    change '{"monitoring": null}'
     await_ready "$system"
     of_system delete service e2e-management e2e-search
     helm uninstall chat-operator --namespace chat-operator --wait --timeout 2m > /dev/null

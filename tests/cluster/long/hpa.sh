@@ -45,9 +45,6 @@ install_metrics() {
 }
 usage_is_told() { kubectl --namespace "$system" top pods > /dev/null 2>&1; }
 
-# change SPEC: merged into that of the system.
-change() { kubectl --namespace "$system" patch chatsystem acme --type merge --patch "{\"spec\": $1}"; }
-
 # autoscaler COMMAND [FLAG...]: by kubectl.
 autoscaler() { kubectl --namespace "$system" "$1" horizontalpodautoscaler/acme-api "${@:2}"; }
 

@@ -24,7 +24,6 @@ TABLE
 # --- what they need -------------------------------------------------------------------------------------------------------
 
 of_system() { kubectl --namespace "$system" "$@"; }
-change() { of_system patch chatsystem acme --type merge --patch "$1"; }
 server() { echo "app.kubernetes.io/instance: servers, app.kubernetes.io/component: $1"; }
 
 # sql STATEMENT: by the database's root.
@@ -131,12 +130,12 @@ kill_worker() {
 
 # Connections that are there may stay, as many networks have it.
 begin_metrics_refused() {
-    change '{"spec": {"networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "nobody"}}}]}}}'
+    change '{"networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "nobody"}}}]}}'
     eventually 60 metrics_are_refused || { say "the operator does not change its NetworkPolicies"; return 1; }
     of_system delete "$(of_system get pods --selector app.kubernetes.io/component=api --output name | head -n 1)"
 }
 metrics_are_refused() { of_system get networkpolicies --output json | grep -q '"kubernetes.io/metadata.name": "nobody"'; }
-end_metrics_refused() { change '{"spec": {"networkPolicy": null}}'; }
+end_metrics_refused() { change '{"networkPolicy": null}'; }
 
 begin_nonsense() {
     broker POST exchanges/%2f/amq.default/publish \
@@ -160,7 +159,7 @@ end_files_limited() { with_limits "$limited_node" prlimit --pid "$limited_proces
 
 begin_count_wrong() {
     sql 'INSERT INTO count_ledger (kind, app_id, chat_number, n) SELECT 1, app_id, chat_number, 7 FROM messages LIMIT 1'
-    change '{"spec": {"audit": {"schedule": "* * * * *"}}}'
+    change '{"audit": {"schedule": "* * * * *"}}'
 }
 # What the index refused is mended by the way. Where there was something to mend an audit fails.
 end_count_wrong() {
@@ -208,11 +207,11 @@ set_migration_url() { of_system patch secret chat-mysql --patch "{\"stringData\"
 # The workers come with another version, and the API cannot follow.
 begin_rollout_stuck() {
     make_other_version
-    change "{\"spec\": {\"version\": \"$other_version\"}}"
+    change "{\"version\": \"$other_version\"}"
 }
 end_rollout_stuck() {
     local node
-    change "{\"spec\": {\"version\": \"$version\"}}"
+    change "{\"version\": \"$version\"}"
     await_ready "$system"
     for node in $(workers_nodes); do
         on_node "$node" ctr --namespace k8s.io images rm "${worker_image%:*}:$other_version" > /dev/null

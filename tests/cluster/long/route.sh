@@ -59,7 +59,7 @@ YAML
 }
 
 # expose EXPOSURE
-expose() { kubectl --namespace "$system" patch chatsystem acme --type merge --patch "{\"spec\": {\"exposure\": $1}}"; }
+expose() { change "{\"exposure\": $1}"; }
 
 # replaced_by KIND BEFORE: one is there and the other is gone, once the operator has noticed which kinds there are.
 replaced_by() {
