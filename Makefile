@@ -55,9 +55,9 @@ check: fmt lint no-drivers ## format, lints, and what the programs may link
 fmt: ## is everything formatted?
 	cargo fmt --all --check
 
-lint: ## clippy with warnings denied, also of what chat-standalone links, and the library without any driver
+lint: ## clippy with warnings denied, also of what a build without a cluster links, and the library without any driver
 	cargo clippy --locked --workspace --all-targets --features $(EVERYTHING) -- -D warnings
-	cargo clippy --locked -p chat -p standalone -- -D warnings
+	cargo clippy --locked -p chat -p standalone -p bench -- -D warnings
 	cargo check --locked -p chat --no-default-features
 
 # The tree is read first, so that a failing cargo is not taken for an empty tree.

@@ -17,6 +17,10 @@ pub(crate) const MESSAGES: &str = "/api/v1/applications/{token}/chats/{number}/m
 pub(crate) struct Application {
     /// Of the API that is asked.
     pub(crate) address: SocketAddr,
+    #[cfg_attr(
+        not(feature = "stack"),
+        expect(dead_code, reason = "only the cluster's benchmark names it elsewhere")
+    )]
     pub(crate) token: String,
     pub(crate) path: String,
     /// The application's; not asked for without `CHAT_AUTH_MODE=keys`.

@@ -35,7 +35,10 @@ pub(crate) enum Pace {
     /// When the last one is answered.
     Closed,
     /// All connections together so many a second. Latency counts from when a request's time had come.
-    #[cfg(feature = "stack")]
+    #[cfg_attr(
+        not(feature = "stack"),
+        expect(dead_code, reason = "only the cluster's benchmark keeps a pace")
+    )]
     Steady(f64),
 }
 
@@ -44,7 +47,6 @@ impl Pace {
     fn time_of(self, turn: usize, begun: Instant) -> Option<Instant> {
         match self {
             Self::Closed => None,
-            #[cfg(feature = "stack")]
             Self::Steady(a_second) => Some(begun + Duration::from_secs_f64(turn as f64 / a_second)),
         }
     }
