@@ -7,7 +7,6 @@ reasons() {
     cat << 'TABLE'
 1|database_away|ChatRequestsFail ChatServerUnreachable ChatSystemNotReady ChatReplicasMissing ChatBatchesFail ChatReconciliationStale|MySQL is away while clients write and read
 2|queues_unseen|ChatAutoscalerBlind|the broker's management API is away
-2|restarted|ChatProcessRestarts|a worker is killed three times
 2|metrics_refused|ChatMetricsMissing|a NetworkPolicy keeps Prometheus from a new pod
 3|nonsense|ChatCommandsBuried ChatDeadLetters|what is no command is in a queue
 3|pipeline_lost|ChatIndexRefuses|the index has a pipeline that is not there
@@ -15,6 +14,7 @@ reasons() {
 3|count_wrong|ChatAuditFails|somebody changed a count in the database
 4|table_locked|ChatRequestsSlow ChatBacklogGrows|somebody locks the table of messages while clients write and read
 5|rights_lost|ChatOperatorFails|the operator's role is not bound any more
+5|restarted|ChatProcessRestarts|a worker is killed three times
 6|operator_gone|ChatOperatorDown|the operator has no pod
 7|migration_refused|ChatMigrationFails|the account that migrates has another password
 8|rollout_stuck|ChatVersionsMixed|a version has no image for the API
