@@ -3,7 +3,7 @@
 # and clears when the reason is gone, by what the page tells to do. What is done is in reasons.sh.
 # shellcheck source=reasons.sh
 . "$here/long/reasons.sh"
-# Alerts that cannot fire on a cluster, and why.
+# Alerts that cannot fire on a cluster, and why. That each alert is here or in reasons.sh tests/it/monitoring.rs judges.
 impossible=$checkout/tests/monitoring/absent/on-a-cluster
 
 # hurried: rules for those with little time: alerts wait a thirtieth of what they wait, what is watched over some time is
@@ -19,7 +19,6 @@ hurried() {
 
 alerts() {
     local load group account
-    every_alert_has_an_entry
     ask_for_monitors
     start_prometheus hurried
     reach=("$here/with")
@@ -62,12 +61,6 @@ is_one_worker() { [ "$(of_system get deployment acme-worker-messages --output 'j
 # of_table FIELD
 of_table() { reasons | cut -d'|' -f"$1"; }
 known_impossible() { grep -v '^#' "$impossible"; }
-
-every_alert_has_an_entry() {
-    diff <(grep -hoP '^ +- alert: \K\w+' "$checkout"/dashboards/*/rules.yaml | sort) \
-        <({ of_table 3 | tr ' ' '\n'; known_impossible; } | sort) >&2 \
-        || { say "the alerts of the rules (left) are not those of the table and of ${impossible##*/}, once each"; return 1; }
-}
 
 firing() { ask alerts | jq --raw-output '.alerts[] | select(.state == "firing") | .labels.alertname' | sort --unique; }
 nothing_fires() {
