@@ -31,7 +31,7 @@ run: ## build and start the chat on 127.0.0.1:8080, data in ./data (PROFILE=dev 
 run-stack: ## the same as a cluster on real servers, which it starts if needed; make stack-down ends those
 	@PROFILE=$(PROFILE) tests/services/run
 
-test: ## run every test, on servers it starts and ends (servers that are up stay up)
+test: ## run every test that needs no Kubernetes, on servers it starts and ends (servers that are up stay up)
 	tests/services/with cargo test --locked --workspace --features $(EVERYTHING)
 
 test-control-plane: ## the operator on a real API server without nodes, which it starts and ends
