@@ -56,7 +56,7 @@ impl<'d> Accounts<'d> {
 
 impl Drop for Accounts<'_> {
     fn drop(&mut self) {
-        let users = ["api", "worker", "reconcile", "migrate"];
+        let users = ["api", "worker", "reconcile", "migrate", "system"];
         let drops: Vec<String> = users
             .iter()
             .map(|user| format!("DROP USER IF EXISTS 't{}_{user}'@'%'", self.suffix))
@@ -77,11 +77,26 @@ async fn each_program_does_its_work_with_its_account(server: &str) {
     };
     let accounts = Accounts::of(&database).await;
     migrate(&accounts.settings("migrate")).await.unwrap();
-    let (api, worker, reconcile) = (
-        Arc::new(accounts.store("api")),
-        Arc::new(accounts.store("worker")),
-        Arc::new(accounts.store("reconcile")),
-    );
+    keeps_its_promises([
+        accounts.store("api"),
+        accounts.store("worker"),
+        accounts.store("reconcile"),
+    ])
+    .await;
+}
+
+async fn the_account_of_a_system_does_the_work_of_all_its_programs(server: &str) {
+    let Some(database) = Database::own(server).await else {
+        return;
+    };
+    let accounts = Accounts::of(&database).await;
+    migrate(&accounts.settings("migrate")).await.unwrap();
+    keeps_its_promises(std::array::from_fn(|_| accounts.store("system"))).await;
+}
+
+/// A store that the API, the workers and `chat-worker reconcile` have opened.
+async fn keeps_its_promises(opened: [SqlStore; 3]) {
+    let [api, worker, reconcile] = opened.map(Arc::new);
     let store = Store {
         tenants: api.clone(),
         reader: api.clone(),
@@ -164,7 +179,7 @@ async fn an_account_can_do_nothing_else(server: &str) {
         "folding as a worker",
         accounts.store("worker").fold(1).await,
     );
-    for account in ["api", "worker", "reconcile"] {
+    for account in ["api", "worker", "reconcile", "system"] {
         // Every statement of a migration is carried out again after this.
         database
             .execute("UPDATE _sqlx_migrations SET success = FALSE")
@@ -175,5 +190,6 @@ async fn an_account_can_do_nothing_else(server: &str) {
 
 super::on_both!(
     each_program_does_its_work_with_its_account,
+    the_account_of_a_system_does_the_work_of_all_its_programs,
     an_account_can_do_nothing_else,
 );
