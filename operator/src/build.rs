@@ -18,7 +18,6 @@ mod pod_monitor;
 mod service;
 mod service_accounts;
 
-pub use config_map::SET_BY;
 pub use deployments::Deployments;
 pub use meta::{CHECKSUM, Component, MANAGER, ours, ours_of, selector};
 pub use pod::ADMIN_PORT;

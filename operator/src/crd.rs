@@ -13,6 +13,8 @@ mod api;
 mod backends;
 mod exposure;
 mod pods;
+mod reserved;
+mod schedule;
 mod status;
 mod workers;
 
@@ -25,6 +27,7 @@ pub use exposure::{
     PodMonitor,
 };
 pub use pods::{Image, LogLevel, PodTemplate, PullPolicy, ServiceAccount};
+pub use reserved::{RESERVED_PREFIXES, SET_BY};
 pub use status::{ApiStatus, ChatSystemStatus, WorkerStatus};
 pub use workers::{Audit, QueueScaling, Reconciliation, Role, Worker, Workers};
 

@@ -9,7 +9,7 @@ mod secrets;
 
 pub use secrets::{SecretFacts, Secrets, secret_names};
 
-use crate::crd::{ChatSystem, ChatSystemSpec, ExposureType, Role, SecretKey};
+use crate::crd::{ChatSystem, ChatSystemSpec, ExposureType, RESERVED_PREFIXES, Role, SecretKey};
 use kube::ResourceExt;
 use std::collections::BTreeMap;
 
@@ -156,22 +156,24 @@ fn wrong_exposure(spec: &ChatSystemSpec) -> Vec<Problem> {
     problems
 }
 
-/// Labels choose pods, and annotations roll them: both of ours are not for others to set.
 fn reserved_keys(spec: &ChatSystemSpec) -> Vec<Problem> {
-    let template = &spec.pod_template;
-    let reserved =
-        |key: &str| key.starts_with("app.kubernetes.io/") || key.starts_with("chatsystem.io/");
-    let labels = template.labels.keys().map(|key| ("labels", key));
-    let annotations = template.annotations.keys().map(|key| ("annotations", key));
-    labels
-        .chain(annotations)
-        .filter(|(_, key)| reserved(key))
-        .map(|(kind, key)| {
-            let field = format!("spec.podTemplate.{kind}");
-            invalid(
-                field,
-                format!("{key} is set by the operator: take another name"),
-            )
-        })
-        .collect()
+    let (template, account) = (&spec.pod_template, &spec.service_account);
+    let reserved = |key: &str| {
+        RESERVED_PREFIXES
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+    };
+    [
+        ("spec.podTemplate.labels", &template.labels),
+        ("spec.podTemplate.annotations", &template.annotations),
+        ("spec.serviceAccount.annotations", &account.annotations),
+    ]
+    .into_iter()
+    .flat_map(|(field, map)| map.keys().map(move |key| (field, key)))
+    .filter(|(_, key)| reserved(key))
+    .map(|(field, key)| {
+        let message = format!("{key} is set by the operator: take another name");
+        invalid(field, message)
+    })
+    .collect()
 }

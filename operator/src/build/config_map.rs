@@ -8,39 +8,6 @@ use chat::config as c;
 use k8s_openapi::api::core::v1::{ConfigMap, EnvVar};
 use std::collections::BTreeMap;
 
-/// What the operator sets, and the field each comes from. Nobody else may set these.
-pub const SET_BY: [(&str, &str); 20] = [
-    (c::LISTEN, "the Service"),
-    (c::ADMIN_LISTEN, "the probes"),
-    (c::MYSQL_URL, "spec.mysql.urlSecretRef"),
-    (c::MYSQL_CA_FILE, "spec.mysql.tls.caSecretRef"),
-    (c::REDIS_URL, "spec.redis.urlSecretRef"),
-    (c::REDIS_CA_FILE, "spec.redis.tls.caSecretRef"),
-    (c::RABBITMQ_URL, "spec.rabbitmq.urlSecretRef"),
-    (
-        c::RABBITMQ_MANAGEMENT_URL,
-        "spec.rabbitmq.managementURLSecretRef",
-    ),
-    (c::RABBITMQ_CA_FILE, "spec.rabbitmq.tls.caSecretRef"),
-    (c::ELASTICSEARCH_URL, "spec.elasticsearch.urlSecretRef"),
-    (
-        c::ELASTICSEARCH_CA_FILE,
-        "spec.elasticsearch.tls.caSecretRef",
-    ),
-    (c::TLS_INSECURE, "the tls.mode of each server"),
-    (c::KEY_PREFIX, "spec.dataPrefix"),
-    (c::NUMBERING, "spec.numbering.mode"),
-    (c::AUTH_MODE, "spec.api.auth.mode"),
-    (c::ADMIN_KEY, "spec.api.auth.adminKeySecretRef"),
-    (c::TRUSTED_PROXIES, "spec.api.trustedProxies"),
-    (c::RATE_LIMIT, "spec.api.rateLimit"),
-    (
-        c::EXPECTED_REPLICAS,
-        "spec.api.replicas or spec.api.autoscaling.maxReplicas",
-    ),
-    (c::LOG, "spec.logLevel"),
-];
-
 pub(super) fn build(system: &System) -> ConfigMap {
     ConfigMap {
         metadata: meta::common(system, name(system)),

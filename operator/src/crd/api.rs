@@ -1,6 +1,6 @@
 //! The HTTP API: how many pods, who comes in, how often.
 
-use super::SecretKey;
+use super::{SecretKey, reserved};
 use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -40,7 +40,7 @@ pub struct Api {
     pub resources: Option<ResourceRequirements>,
     /// Any other setting of chat-api (CHAT_..), as `chat-api --help` lists them. Wins over podTemplate.env.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), transform = reserved::settings)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub env: Vec<EnvVar>,
 }

@@ -1,5 +1,6 @@
 //! What all pods of a system have in common.
 
+use super::reserved;
 use k8s_openapi::api::core::v1::{
     Affinity, EnvVar, LocalObjectReference, Toleration, TopologySpreadConstraint,
 };
@@ -60,9 +61,11 @@ pub enum LogLevel {
 pub struct PodTemplate {
     /// Labels besides the operator's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(transform = reserved::keys)]
     pub labels: BTreeMap<String, String>,
     /// Annotations besides the operator's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(transform = reserved::keys)]
     pub annotations: BTreeMap<String, String>,
     /// Labels of the nodes they may run on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -84,7 +87,7 @@ pub struct PodTemplate {
     pub priority_class_name: Option<String>,
     /// Any other setting of the programs (CHAT_..), for all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), transform = reserved::settings)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub env: Vec<EnvVar>,
 }
@@ -95,5 +98,6 @@ pub struct PodTemplate {
 pub struct ServiceAccount {
     /// Annotations of the ServiceAccounts, such as a cloud's role.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(transform = reserved::keys)]
     pub annotations: BTreeMap<String, String>,
 }

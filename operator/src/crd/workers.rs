@@ -1,5 +1,7 @@
 //! Workers and the jobs that run by the clock.
 
+use super::reserved;
+use super::schedule::schedule;
 use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -63,7 +65,7 @@ pub struct Worker {
     pub resources: Option<ResourceRequirements>,
     /// Any other setting of chat-worker (CHAT_..), as `chat-worker --help` lists them. Wins over podTemplate.env.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), transform = reserved::settings)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub env: Vec<EnvVar>,
 }
@@ -125,7 +127,7 @@ fn scale_down_stabilization_seconds() -> i32 {
 #[serde(default, rename_all = "camelCase")]
 pub struct Reconciliation {
     /// When, as a CronJob's schedule, in UTC.
-    #[schemars(length(max = 100), regex(pattern = r"^\S+( \S+){4}$"))]
+    #[schemars(transform = schedule)]
     pub schedule: String,
     /// While true it does not run.
     pub suspend: bool,
@@ -145,7 +147,7 @@ impl Default for Reconciliation {
 #[serde(default, rename_all = "camelCase")]
 pub struct Audit {
     /// When, as a CronJob's schedule, in UTC.
-    #[schemars(length(max = 100), regex(pattern = r"^\S+( \S+){4}$"))]
+    #[schemars(transform = schedule)]
     pub schedule: String,
     /// While true it does not run.
     pub suspend: bool,

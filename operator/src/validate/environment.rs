@@ -1,8 +1,7 @@
 //! Settings that people add: not those the operator sets, and no passwords.
 
 use super::{Problem, invalid};
-use crate::build::SET_BY;
-use crate::crd::{ChatSystemSpec, Role};
+use crate::crd::{ChatSystemSpec, Role, SET_BY};
 use k8s_openapi::api::core::v1::EnvVar;
 
 pub(super) fn problems(spec: &ChatSystemSpec) -> Vec<Problem> {

@@ -1,5 +1,8 @@
 //! What the API server refuses by itself: every rule of the definition refuses, with the path of the field, and admits.
 
+mod of_text;
+mod schedules;
+
 use crate::plane::{DEFINITION, in_a_namespace};
 use crate::room::Room;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -11,16 +14,16 @@ struct Rule {
     admitted: Value,
     /// What has to be there before, so that a change is judged; `None`: it is judged when it is made.
     before: Option<Value>,
-    field: &'static str,
+    field: String,
     says: &'static str,
 }
 
-fn made(field: &'static str, says: &'static str, refused: Value, admitted: Value) -> Rule {
+fn made(field: impl Into<String>, says: &'static str, refused: Value, admitted: Value) -> Rule {
     Rule {
         refused,
         admitted,
         before: None,
-        field,
+        field: field.into(),
         says,
     }
 }
@@ -108,35 +111,28 @@ fn rules() -> Vec<Rule> {
             exposure(json!({ "type": "HTTPRoute", "host": host, "httpRoute": route })),
         ),
     ];
-    for (field, role) in [
-        ("spec.workers.chats.autoscaling.minReplicas", "chats"),
-        ("spec.workers.messages.autoscaling.minReplicas", "messages"),
-        ("spec.workers.indexing.autoscaling.minReplicas", "indexing"),
-    ] {
+    for role in ["chats", "messages", "indexing"] {
         let bounds = |min: i32| {
             let autoscaling = json!({ "minReplicas": min, "maxReplicas": 4 });
             spec(json!({ "workers": { role: { "autoscaling": autoscaling } } }))
         };
         rules.push(made(
-            field,
+            format!("spec.workers.{role}.autoscaling.minReplicas"),
             "minReplicas must not exceed maxReplicas",
             bounds(5),
             bounds(4),
         ));
     }
-    for (field, server) in [
-        ("spec.mysql.tls.caSecretRef", "mysql"),
-        ("spec.redis.tls.caSecretRef", "redis"),
-        ("spec.rabbitmq.tls.caSecretRef", "rabbitmq"),
-        ("spec.elasticsearch.tls.caSecretRef", "elasticsearch"),
-    ] {
+    for server in ["mysql", "redis", "rabbitmq", "elasticsearch"] {
         let tls = |mode: &str| {
             let tls = json!({ "mode": mode, "caSecretRef": { "name": "ca" } });
             spec(json!({ server: { "tls": tls } }))
         };
         let says = "caSecretRef has no meaning with mode Plaintext";
+        let field = format!("spec.{server}.tls.caSecretRef");
         rules.push(made(field, says, tls("Plaintext"), tls("Verify")));
     }
+    rules.extend(of_text::rules());
     rules
 }
 
@@ -247,5 +243,8 @@ fn walk(schema: &Value, messages: &mut Vec<String>) {
     }
     for field in schema["properties"].as_object().into_iter().flatten() {
         walk(field.1, messages);
+    }
+    if let Some(items) = schema.get("items") {
+        walk(items, messages);
     }
 }

@@ -3,8 +3,8 @@
 use crate::samples::{FULL, TEN_LINES, pod, pods, sample, system};
 use chat::config::{Api, Auth, Environment, Numbering, Program, Settings, VARIABLES, Worker};
 use k8s_openapi::api::core::v1::{ConfigMap, PodSpec};
-use operator::build::{Component, SET_BY, build};
-use operator::crd::{ChatSystem, NumberingMode, TlsMode};
+use operator::build::{Component, build};
+use operator::crd::{ChatSystem, NumberingMode, SET_BY, TlsMode};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;

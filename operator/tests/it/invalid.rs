@@ -72,13 +72,20 @@ fn a_password_in_a_setting_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn labels_that_choose_pods_are_the_operators() {
+fn labels_that_choose_pods_and_annotations_of_its_own_are_the_operators() {
     let found = refused(&nothing_seen(), |resource| {
         let labels = &mut resource.spec.pod_template.labels;
         labels.insert("app.kubernetes.io/component".into(), "mine".into());
     });
     let said = "app.kubernetes.io/component is set by the operator: take another name";
     assert_eq!(found, wrong("spec.podTemplate.labels", said));
+
+    let found = refused(&nothing_seen(), |resource| {
+        let annotations = &mut resource.spec.service_account.annotations;
+        annotations.insert("chatsystem.io/applied-hash".into(), "mine".into());
+    });
+    let said = "chatsystem.io/applied-hash is set by the operator: take another name";
+    assert_eq!(found, wrong("spec.serviceAccount.annotations", said));
 }
 
 #[test]

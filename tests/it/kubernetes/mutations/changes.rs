@@ -77,6 +77,7 @@ pub(super) fn rolling() -> Vec<Value> {
 
 /// Those that are refused: nothing comes of them.
 pub(super) fn refused() -> Vec<Value> {
+    let settings = |name: &str, value: &str| json!([{ "name": name, "value": value }]);
     vec![
         json!({ "exposure": { "type": "HTTPRoute", "httpRoute": null } }),
         json!({ "dataPrefix": "other" }),
@@ -85,16 +86,18 @@ pub(super) fn refused() -> Vec<Value> {
         json!({ "logLevel": "Loud" }),
         json!({ "api": { "replicas": -1 } }),
         json!({ "workers": { "messages": { "autoscaling": { "minReplicas": 9, "maxReplicas": 3 } } } }),
+        json!({ "api": { "env": settings("CHAT_KEY_PREFIX", "mine") } }),
+        json!({ "podTemplate": { "env": settings("CHAT_REDIS_URL", "mine") } }),
+        json!({ "podTemplate": { "env": settings("CHAT_OTLP_ENDPOINT", "https://me:secret@collector:4318") } }),
+        json!({ "podTemplate": { "labels": { "app.kubernetes.io/component": "mine" } } }),
+        json!({ "audit": { "schedule": "99 99 * * *" } }),
     ]
 }
 
 /// Those that are taken, and that cannot work: the operator says so, and nothing comes of them either.
 pub(super) fn mistakes() -> Vec<Value> {
-    let settings = |name: &str| json!([{ "name": name, "value": "mine" }]);
     vec![
         json!({ "redis": { "urlSecretRef": { "name": "nobody" } } }),
         json!({ "mysql": { "urlSecretRef": { "key": "nothing" } } }),
-        json!({ "api": { "env": settings("CHAT_KEY_PREFIX") } }),
-        json!({ "podTemplate": { "env": settings("CHAT_REDIS_URL") } }),
     ]
 }
