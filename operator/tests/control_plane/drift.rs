@@ -1,7 +1,8 @@
 //! What somebody changed or removed comes back, and what a system does not consist of any more goes.
 
+use crate::kinds;
 use crate::kubelet::Kubelet;
-use crate::plane::{eventually, in_a_namespace, named};
+use crate::plane::{eventually, in_a_namespace, in_rooms, named};
 use crate::process::Process;
 use crate::room::Room;
 use crate::state::{State, state, until_same};
@@ -11,7 +12,6 @@ use kube::ResourceExt;
 use kube::api::{
     DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams,
 };
-use operator::crd::ChatSystem;
 use operator::kinds::Kind;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -35,17 +35,15 @@ fn meddling(kind: Kind) -> Option<Value> {
         Kind::Ingress => json!({ "spec": { "rules": [{ "host": "other.example.com" }] } }),
         // Its specification cannot be changed.
         Kind::Job => return None,
-        Kind::HTTPRoute | Kind::PodMonitor => return None,
+        Kind::HTTPRoute => json!({ "spec": { "hostnames": ["other.example.com"] } }),
+        Kind::PodMonitor => json!({ "spec": { "podMetricsEndpoints": [] } }),
     })
 }
 
 /// Every child.
 async fn children(room: &Room) -> Vec<(Kind, Api<DynamicObject>, DynamicObject)> {
     let mut children = Vec::new();
-    for kind in Kind::ALL
-        .into_iter()
-        .filter(|kind| !Kind::OPTIONAL.contains(kind))
-    {
+    for kind in Kind::ALL {
         let resource = kind.resource();
         let api = room.dynamic(&resource.api_version, &resource.kind, &resource.plural);
         let ours = ListParams::default().labels("app.kubernetes.io/managed-by=chat-operator");
@@ -64,37 +62,81 @@ fn autoscaling() -> Value {
     json!({ "minReplicas": 2, "maxReplicas": 5, "targetCPUUtilizationPercentage": 70 })
 }
 
-fn autoscaled(system: &mut ChatSystem) {
-    system.spec.api.autoscaling = serde_json::from_value(autoscaling()).unwrap();
+/// With a child of each kind but the HTTPRoute, in whose place there is an Ingress.
+async fn install_all(room: &Room) {
+    room.install(|system| {
+        system.spec.api.autoscaling = serde_json::from_value(autoscaling()).unwrap();
+        system.spec.monitoring.pod_monitor.enabled = true;
+    })
+    .await;
+    room.until_ready().await;
+}
+
+/// Puts the HTTPRoute in place of the Ingress.
+async fn route(room: &Room) {
+    let exposure =
+        json!({ "type": "HTTPRoute", "httpRoute": { "parentRefs": [{ "name": "public" }] } });
+    room.merge(json!({ "spec": { "exposure": exposure } }))
+        .await;
+    eventually("there is a route in place of the Ingress", async || {
+        let now = state(room).await;
+        let is_there = |name: &str| now.contains_key(name);
+        (is_there("HTTPRoute acme-api") && !is_there("Ingress acme-api")).then_some(())
+    })
+    .await;
+    room.until_ready().await;
 }
 
 #[test]
 fn every_child_that_is_changed_or_removed_is_mended() {
-    in_a_namespace(async |room| {
-        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
-        let _operator = Process::start(&room);
-        room.install(autoscaled).await;
-        room.until_ready().await;
-        let before = state(&room).await;
-        let label = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": null } } });
-        for (kind, api, object) in children(&room).await {
-            let name = object.name_any();
-            let what = format!("{} {name}", kind.name());
-            for change in meddling(kind).into_iter().chain([label.clone()]) {
-                let params = PatchParams::default();
-                api.patch(&name, &params, &Patch::Merge(&change))
-                    .await
-                    .unwrap();
-                until_it_is_as_before(&room, &before, &format!("{what} is mended of {change}"))
-                    .await;
-            }
-            api.delete(&name, &DeleteParams::background())
+    in_rooms(async |rooms| {
+        kinds::known(&rooms).await;
+        let mended = async |room: Room| {
+            let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+            let _operator = Process::start(&room);
+            install_all(&room).await;
+            let mut tried = BTreeSet::new();
+            mend(&room, &mut tried).await;
+            route(&room).await;
+            mend(&room, &mut tried).await;
+            let kinds: BTreeSet<_> = tried.iter().map(|(kind, _)| *kind).collect();
+            assert_eq!(kinds.len(), Kind::ALL.len());
+        };
+        rooms.with(mended).await;
+    });
+}
+
+/// Every child that was not tried before.
+async fn mend(room: &Room, tried: &mut BTreeSet<(Kind, String)>) {
+    let before = state(room).await;
+    let label = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": null } } });
+    // What is not watched is seen by the next pass.
+    let look = async |kind: Kind| {
+        if Kind::OPTIONAL.contains(&kind) {
+            room.poke().await;
+        }
+    };
+    for (kind, api, object) in children(room).await {
+        let name = object.name_any();
+        if !tried.insert((kind, name.clone())) {
+            continue;
+        }
+        let what = format!("{} {name}", kind.name());
+        for change in meddling(kind).into_iter().chain([label.clone()]) {
+            let params = PatchParams::default();
+            api.patch(&name, &params, &Patch::Merge(&change))
                 .await
                 .unwrap();
-            until_it_is_as_before(&room, &before, &format!("{what} is made again")).await;
-            room.until_ready().await;
+            look(kind).await;
+            until_it_is_as_before(room, &before, &format!("{what} is mended of {change}")).await;
         }
-    });
+        api.delete(&name, &DeleteParams::background())
+            .await
+            .unwrap();
+        look(kind).await;
+        until_it_is_as_before(room, &before, &format!("{what} is made again")).await;
+        room.until_ready().await;
+    }
 }
 
 #[test]
@@ -150,30 +192,42 @@ fn what_is_switched_off_goes_and_what_is_not_ours_stays() {
 
 #[test]
 fn what_another_version_of_the_operator_has_left_goes() {
-    in_a_namespace(async |room| {
-        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
-        let _operator = Process::start(&room);
-        room.install(autoscaled).await;
-        room.until_ready().await;
-        let before = state(&room).await;
-        let mut left = BTreeSet::new();
-        for (kind, api, mut object) in children(&room).await {
-            // Migrations are kept to be looked at.
-            if kind == Kind::Job || !left.insert(kind) {
-                continue;
+    in_rooms(async |rooms| {
+        kinds::known(&rooms).await;
+        let gone = async |room: Room| {
+            let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+            let _operator = Process::start(&room);
+            install_all(&room).await;
+            let mut children_of_both = children(&room).await;
+            route(&room).await;
+            children_of_both.extend(children(&room).await);
+            let before = state(&room).await;
+            let mut left = BTreeSet::new();
+            for (kind, api, object) in children_of_both {
+                // Migrations are kept to be looked at.
+                if kind != Kind::Job && left.insert(kind) {
+                    leave(kind, &api, object).await;
+                }
             }
-            object.metadata = ObjectMeta {
-                labels: object.metadata.labels,
-                owner_references: object.metadata.owner_references,
-                ..named("left")
-            };
-            // Which one has, no other can have.
-            if kind == Kind::Service {
-                object.data["spec"] = json!({ "ports": [{ "port": 80 }] });
-            }
-            api.create(&PostParams::default(), &object).await.unwrap();
-        }
-        assert_eq!(left.len(), Kind::ALL.len() - Kind::OPTIONAL.len() - 1);
-        until_it_is_as_before(&room, &before, "what it does not consist of is gone").await;
+            assert_eq!(left.len(), Kind::ALL.len() - 1);
+            // Not all of them are watched.
+            room.poke().await;
+            until_it_is_as_before(&room, &before, "what it does not consist of is gone").await;
+        };
+        rooms.with(gone).await;
     });
+}
+
+/// Makes another one like it.
+async fn leave(kind: Kind, api: &Api<DynamicObject>, mut object: DynamicObject) {
+    object.metadata = ObjectMeta {
+        labels: object.metadata.labels,
+        owner_references: object.metadata.owner_references,
+        ..named("left")
+    };
+    // Which one has, no other can have.
+    if kind == Kind::Service {
+        object.data["spec"] = json!({ "ports": [{ "port": 80 }] });
+    }
+    api.create(&PostParams::default(), &object).await.unwrap();
 }

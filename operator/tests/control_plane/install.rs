@@ -5,8 +5,7 @@ use crate::plane::{eventually, in_a_namespace};
 use crate::process::Process;
 use crate::state::state;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams};
-use operator::kinds::Kind;
+use kube::api::DeleteParams;
 use serde_json::json;
 
 #[test]
@@ -152,63 +151,5 @@ fn what_goes_with_its_system_is_made_again_with_it() {
         room.until_ready().await;
         assert_ne!(room.system().await.uid(), uid);
         assert_eq!(state(&room).await, before);
-    });
-}
-
-#[test]
-fn a_kind_that_the_cluster_does_not_know_is_left_out_until_it_does() {
-    in_a_namespace(async |room| {
-        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
-        {
-            let _operator = Process::start(&room);
-            let route = json!({
-                "type": "HTTPRoute",
-                "host": "chat.example.com",
-                "httpRoute": { "parentRefs": [{ "name": "public" }] },
-            });
-            room.install(|system| {
-                system.spec.monitoring.pod_monitor.enabled = true;
-                system.spec.exposure = serde_json::from_value(route).unwrap();
-            })
-            .await;
-            room.until_ready().await;
-            let status = room.system().await.status.unwrap();
-            let ready = status
-                .conditions
-                .iter()
-                .find(|found| found.type_ == "Ready");
-            let said = &ready.unwrap().message;
-            assert!(said.contains("does not know HTTPRoute"), "{said}");
-            assert!(said.contains("does not know PodMonitor"), "{said}");
-        }
-        let kinds = Kind::OPTIONAL.map(|kind| kind.resource());
-        for kind in &kinds {
-            room.define(&kind.group, &kind.kind, &kind.plural).await;
-        }
-        let there = async || {
-            let mut there = Vec::new();
-            for kind in &kinds {
-                let api = room.dynamic(&kind.api_version, &kind.kind, &kind.plural);
-                // One that was just defined may not be served yet.
-                let found = api.list(&ListParams::default()).await;
-                there.extend(found.into_iter().flatten().map(|_| kind.kind.as_str()));
-            }
-            there
-        };
-        // Another one looks at once what the cluster knows, the same one after a minute.
-        let _operator = Process::start(&room);
-        eventually("there are a route and a monitor", async || {
-            (there().await == ["HTTPRoute", "PodMonitor"]).then_some(())
-        })
-        .await;
-        let off = json!({
-            "exposure": { "type": "None", "host": null, "httpRoute": null },
-            "monitoring": { "podMonitor": { "enabled": false } },
-        });
-        room.merge(json!({ "spec": off })).await;
-        eventually("there is none", async || {
-            there().await.is_empty().then_some(())
-        })
-        .await;
     });
 }

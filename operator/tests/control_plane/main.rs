@@ -6,6 +6,7 @@ mod bench;
 mod drift;
 mod install;
 mod kill;
+mod kinds;
 mod kubelet;
 #[expect(dead_code, reason = "`make bench` asks it for more")]
 #[path = "../../../tests/bench/machine.rs"]

@@ -18,12 +18,14 @@ pub(crate) type State = BTreeMap<String, Value>;
 pub(crate) async fn state(room: &Room) -> State {
     let mut state = State::new();
     for kind in Kind::ALL {
-        if Kind::OPTIONAL.contains(&kind) {
-            continue;
-        }
         let resource = kind.resource();
         let api = room.dynamic(&resource.api_version, &resource.kind, &resource.plural);
-        for object in api.list(&ListParams::default()).await.unwrap() {
+        let objects = match api.list(&ListParams::default()).await {
+            // The cluster does not know the kind.
+            Err(kube::Error::Api(status)) if status.code == 404 => continue,
+            objects => objects.unwrap(),
+        };
+        for object in objects {
             // Made in every namespace by others.
             if ["default", "kube-root-ca.crt"].contains(&object.name_any().as_str()) {
                 continue;
