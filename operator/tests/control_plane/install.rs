@@ -105,6 +105,33 @@ fn what_runs_goes_on_while_a_secret_is_missing() {
 }
 
 #[test]
+fn what_the_api_server_refuses_of_a_child_is_told_and_the_rest_goes_on() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let _operator = Process::start(&room);
+        room.install(|_| ()).await;
+        room.until_ready().await;
+        let before = state(&room).await;
+        let audit = |schedule: &str| json!({ "spec": { "audit": { "schedule": schedule } } });
+        // It ends before it begins, which no rule of the definition finds.
+        room.merge(audit("30-10 * * * *")).await;
+        room.until("Ready", "ApplyRefused").await;
+        room.until("Progressing", "ApplyRefused").await;
+        let told = room.event("ApplyRefused").await.note.unwrap();
+        assert!(told.contains("CronJob acme-audit"), "{told}");
+        assert_eq!(state(&room).await, before);
+
+        room.merge(audit("10-30 * * * *")).await;
+        room.until_ready().await;
+        let now = state(&room).await;
+        assert_eq!(
+            now["CronJob acme-audit"]["spec"]["schedule"],
+            "10-30 * * * *"
+        );
+    });
+}
+
+#[test]
 fn a_paused_system_is_not_touched() {
     in_a_namespace(async |room| {
         let _kubelet = Kubelet::start(&room.admin, &room.namespace);
