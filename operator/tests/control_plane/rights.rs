@@ -21,11 +21,18 @@ fn used(entry: &Value) -> Vec<Right> {
     }
     let parts = [text(&object["resource"]), text(&object["subresource"])];
     let of = parts.join("/").trim_end_matches('/').to_owned();
-    let right = |verb: String| (text(&object["apiGroup"]), of.clone(), verb);
     let verb = text(&entry["verb"]);
     let creates = verb == "patch" && code == 201;
-    let created = creates.then(|| right("create".to_owned()));
-    created.into_iter().chain([right(verb)]).collect()
+    let created = creates.then(|| "create".to_owned());
+    // Of any object, and of this one.
+    let names = [None, Some(text(&object["name"]))];
+    let verbs = created.into_iter().chain([verb]);
+    verbs
+        .flat_map(|verb| {
+            let right = |name| (text(&object["apiGroup"]), of.clone(), verb.clone(), name);
+            names.clone().map(right)
+        })
+        .collect()
 }
 
 #[test]
@@ -41,7 +48,7 @@ fn every_right_was_used() {
     let mut unused = granted(&rules["watched"]);
     unused.extend(granted(&rules["own"]));
     let (group, of, verb) = UNSEEN;
-    assert!(unused.remove(&(group.to_owned(), of.to_owned(), verb.to_owned())));
+    assert!(unused.remove(&(group.to_owned(), of.to_owned(), verb.to_owned(), None)));
     unused.retain(|right| !used.contains(right));
     assert!(unused.is_empty(), "nobody needed {unused:#?}");
 }

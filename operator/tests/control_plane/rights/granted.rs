@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 pub(crate) const RIGHTS: &str = include_str!("../rights.yaml");
 
-/// Group, resource with its subresource, and verb.
-pub(crate) type Right = (String, String, String);
+/// Group, resource with its subresource, verb, and the name of the one object it is narrowed to.
+pub(crate) type Right = (String, String, String, Option<String>);
 
 /// Of `rules` as a Role has them.
 pub(crate) fn granted(rules: &Value) -> BTreeSet<Right> {
@@ -16,10 +16,16 @@ pub(crate) fn granted(rules: &Value) -> BTreeSet<Right> {
     };
     let mut rights = BTreeSet::new();
     for rule in rules.as_array().unwrap() {
+        let names = match &rule["resourceNames"] {
+            Value::Null => vec![None],
+            names => texts(names).into_iter().map(Some).collect(),
+        };
         for group in texts(&rule["apiGroups"]) {
             for resource in texts(&rule["resources"]) {
                 for verb in texts(&rule["verbs"]) {
-                    rights.insert((group.clone(), resource.clone(), verb));
+                    for name in names.clone() {
+                        rights.insert((group.clone(), resource.clone(), verb.clone(), name));
+                    }
                 }
             }
         }
