@@ -14,18 +14,24 @@ use kube::api::{DeleteParams, PostParams};
 use operator::crd::TlsMode;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 /// A management API whose `chat.messages` has so many ready; below 0 it answers 503.
 #[derive(Clone)]
-pub(crate) struct Queues(Arc<AtomicI64>);
+pub(crate) struct Queues {
+    ready: Arc<AtomicI64>,
+    asked: Arc<AtomicUsize>,
+}
 
 impl Queues {
     /// With the address it is reached at. Ends with the tasks.
     pub(crate) async fn serve(ready: i64, tasks: &mut JoinSet<()>) -> (Self, String) {
-        let queues = Self(Arc::new(AtomicI64::new(ready)));
+        let queues = Self {
+            ready: Arc::new(AtomicI64::new(ready)),
+            asked: Arc::default(),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://chat:secret@{}", listener.local_addr().unwrap());
         let router = Router::new()
@@ -36,12 +42,22 @@ impl Queues {
     }
 
     fn set(&self, ready: i64) {
-        self.0.store(ready, Ordering::Relaxed);
+        self.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// Returns when it was asked so often again.
+    async fn until_asked(&self, more: usize) {
+        let before = self.asked.load(Ordering::Relaxed);
+        eventually(&format!("it is asked {more} times"), async || {
+            (self.asked.load(Ordering::Relaxed) >= before + more).then_some(())
+        })
+        .await;
     }
 }
 
-async fn answer(State(Queues(ready)): State<Queues>, Path(vhost): Path<String>) -> Response {
-    let ready = ready.load(Ordering::Relaxed);
+async fn answer(State(queues): State<Queues>, Path(vhost): Path<String>) -> Response {
+    queues.asked.fetch_add(1, Ordering::Relaxed);
+    let ready = queues.ready.load(Ordering::Relaxed);
     if ready < 0 || vhost != "chat" {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -80,6 +96,12 @@ fn workers_follow_what_waits_and_stay_while_nobody_knows() {
         let mut tasks = JoinSet::new();
         let (queues, management) = Queues::serve(0, &mut tasks).await;
         install(&room, &management).await;
+        // Whatever is known is acted on at once.
+        let autoscaling = json!({ "scaleDownStabilizationSeconds": 0 });
+        room.merge(
+            json!({ "spec": { "workers": { "messages": { "autoscaling": autoscaling } } } }),
+        )
+        .await;
         room.until_workers_of_messages(1).await;
 
         queues.set(18_000);
@@ -98,6 +120,19 @@ fn workers_follow_what_waits_and_stay_while_nobody_knows() {
         queues.set(-1);
         room.until("QueueMetricsAvailable", "ManagementUnreachable")
             .await;
+        // Each answer is followed by a decision, and so is each of the five seconds between them.
+        queues.until_asked(2).await;
+        room.poke().await;
+        room.until("QueueMetricsAvailable", "ManagementUnreachable")
+            .await;
+        let requests = room.requests();
+        let scaled = requests.iter().filter(|request| {
+            request.is_write()
+                && request.of == "deployments/scale"
+                && request.name == "acme-worker-messages"
+                && request.code == 200
+        });
+        assert_eq!(scaled.count(), 1, "up, and then never again");
         room.until_workers_of_messages(4).await;
     });
 }
