@@ -10,6 +10,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, Config};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::str::FromStr;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -39,12 +40,21 @@ pub(crate) fn in_rooms(test: impl AsyncFnOnce(Rooms)) {
 }
 
 /// What the operators of the tests say: CONTROL_PLANE_LOG=info shows it.
+pub(crate) fn log() -> String {
+    chosen("CONTROL_PLANE_LOG", "off".to_owned())
+}
+
+/// What whoever runs the tests may choose.
 #[expect(
     clippy::disallowed_methods,
     reason = "it reads no settings of a program"
 )]
-pub(crate) fn log() -> String {
-    std::env::var("CONTROL_PLANE_LOG").unwrap_or_else(|_| "off".to_owned())
+pub(crate) fn chosen<T: FromStr>(name: &str, otherwise: T) -> T {
+    match std::env::var(name).ok().map(|text| text.parse()) {
+        Some(Ok(chosen)) => chosen,
+        Some(Err(_)) => panic!("{name} cannot be read"),
+        None => otherwise,
+    }
 }
 
 pub(crate) struct Rooms {
