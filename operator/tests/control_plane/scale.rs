@@ -13,8 +13,9 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{DeleteParams, PostParams};
 use operator::crd::TlsMode;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 pub(crate) struct Queues {
     ready: Arc<AtomicI64>,
     asked: Arc<AtomicUsize>,
+    shown: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Queues {
@@ -31,6 +33,7 @@ impl Queues {
         let queues = Self {
             ready: Arc::new(AtomicI64::new(ready)),
             asked: Arc::default(),
+            shown: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://chat:secret@{}", listener.local_addr().unwrap());
@@ -41,8 +44,13 @@ impl Queues {
         (queues, address)
     }
 
-    fn set(&self, ready: i64) {
+    pub(crate) fn set(&self, ready: i64) {
         self.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// When an answer showed for the first time that something waits.
+    pub(crate) fn shown(&self) -> Option<Instant> {
+        *self.shown.lock().unwrap()
     }
 
     /// Returns when it was asked so often again.
@@ -60,6 +68,13 @@ async fn answer(State(queues): State<Queues>, Path(vhost): Path<String>) -> Resp
     let ready = queues.ready.load(Ordering::Relaxed);
     if ready < 0 || vhost != "chat" {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if ready > 0 {
+        queues
+            .shown
+            .lock()
+            .unwrap()
+            .get_or_insert_with(Instant::now);
     }
     let names = [
         "chat.chats",
