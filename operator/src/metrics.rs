@@ -4,7 +4,7 @@
 
 mod systems;
 
-pub use systems::{audit, forget, known, reconciliation};
+pub use systems::{cron_jobs, forget, known};
 
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use std::sync::LazyLock;

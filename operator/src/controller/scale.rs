@@ -64,11 +64,9 @@ impl Controller {
         let system_ref = ObjectRef::new(&name).within(&namespace);
         if self.systems.get(&system_ref).is_some() {
             metrics::known(&namespace, &name, &known, &status.conditions);
-            if let Some(last) = cron_job(&live, system, Component::Reconcile).last_success {
-                metrics::reconciliation(&namespace, &name, last);
-            }
-            let has_failed = cron_job(&live, system, Component::Audit).has_failed;
-            metrics::audit(&namespace, &name, has_failed);
+            let facts = |component| cron_job(&live, system, component);
+            let (reconcile, audit) = (facts(Component::Reconcile), facts(Component::Audit));
+            metrics::cron_jobs(&namespace, &name, reconcile, audit);
         }
         self.tell(system, before, status, state, now).await
     }

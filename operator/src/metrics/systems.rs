@@ -4,6 +4,7 @@
 
 use crate::build::Component;
 use crate::crd::Role;
+use crate::observe::live::CronJobFacts;
 use crate::status::{Known, Rollout};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
@@ -26,7 +27,9 @@ struct Figures {
     /// As `CONDITIONS`.
     conditions: [Option<i8>; CONDITIONS.len()],
     /// Seconds since 1970.
-    last_success: Option<i64>,
+    reconciled: Option<i64>,
+    /// Seconds since 1970.
+    audited: Option<i64>,
     audit_failed: Option<bool>,
 }
 
@@ -78,18 +81,15 @@ pub fn known(namespace: &str, name: &str, known: &Known, conditions: &[Condition
     figures.conditions = CONDITIONS.map(condition);
 }
 
-/// The CronJob that reconciles counts ended well then.
-pub fn reconciliation(namespace: &str, name: &str, last_success: Timestamp) {
+/// What the clock starts: when counts were reconciled, and how audits ended.
+pub fn cron_jobs(namespace: &str, name: &str, reconcile: CronJobFacts, audit: CronJobFacts) {
     let mut systems = systems();
     let figures = systems.entry((namespace.to_owned(), name.to_owned()));
-    figures.or_default().last_success = Some(last_success.as_second());
-}
-
-/// Whether the last audit found differences or did not come to its end.
-pub fn audit(namespace: &str, name: &str, has_failed: bool) {
-    let mut systems = systems();
-    let figures = systems.entry((namespace.to_owned(), name.to_owned()));
-    figures.or_default().audit_failed = Some(has_failed);
+    let figures = figures.or_default();
+    let seconds = |time: Timestamp| time.as_second();
+    figures.reconciled = reconcile.last_success.map(seconds);
+    figures.audited = audit.last_success.map(seconds);
+    figures.audit_failed = Some(audit.has_failed);
 }
 
 /// A system is gone.
@@ -164,7 +164,14 @@ fn written(systems: &Systems) -> String {
         "When counts were last reconciled.",
         "",
         [String::new()],
-        |figures, _| figures.last_success,
+        |figures, _| figures.reconciled,
+    );
+    text.gauge(
+        "chat_operator_audit_last_success_timestamp_seconds",
+        "When an audit last ended well.",
+        "",
+        [String::new()],
+        |figures, _| figures.audited,
     );
     text.gauge(
         "chat_operator_audit_failed",
@@ -225,7 +232,8 @@ mod tests {
     #[test]
     fn what_is_known_of_a_system_is_written_and_nothing_else() {
         let mut figures = Figures {
-            last_success: Some(1_700_000_000),
+            reconciled: Some(1_700_000_000),
+            audited: Some(1_600_000_000),
             audit_failed: Some(true),
             ..Figures::default()
         };
@@ -256,6 +264,9 @@ chat_operator_condition{chatsystem=\"acme\",namespace=\"space\",type=\"Ready\"} 
 # HELP chat_operator_reconciliation_last_success_timestamp_seconds When counts were last reconciled.
 # TYPE chat_operator_reconciliation_last_success_timestamp_seconds gauge
 chat_operator_reconciliation_last_success_timestamp_seconds{chatsystem=\"acme\",namespace=\"space\"} 1700000000
+# HELP chat_operator_audit_last_success_timestamp_seconds When an audit last ended well.
+# TYPE chat_operator_audit_last_success_timestamp_seconds gauge
+chat_operator_audit_last_success_timestamp_seconds{chatsystem=\"acme\",namespace=\"space\"} 1600000000
 # HELP chat_operator_audit_failed 1 once the last audit has not ended well, until one does.
 # TYPE chat_operator_audit_failed gauge
 chat_operator_audit_failed{chatsystem=\"acme\",namespace=\"space\"} 1

@@ -3,7 +3,9 @@
 use crate::kubelet::Kubelet;
 use crate::plane::{eventually, in_a_namespace, log};
 use crate::room::Room;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Patch, PatchParams};
 use kube::config::Kubeconfig;
 use serde_json::json;
 use std::net::TcpListener;
@@ -108,6 +110,17 @@ async fn until_held_by(room: &Room, identity: &str) {
     .await;
 }
 
+/// As the controller of CronJobs would say it.
+async fn ended_well(room: &Room, cron_job: &str, at: &str) {
+    let status = Patch::Merge(json!({ "status": { "lastSuccessfulTime": at } }));
+    let params = PatchParams::default();
+    let cron_jobs = room.api::<CronJob>();
+    cron_jobs
+        .patch_status(cron_job, &params, &status)
+        .await
+        .unwrap();
+}
+
 #[test]
 fn one_acts_and_another_takes_over_when_it_ends() {
     in_a_namespace(async |room| {
@@ -132,6 +145,15 @@ fn one_acts_and_another_takes_over_when_it_ends() {
             room.namespace
         );
         first.until_it_says("/metrics", &ready).await;
+        ended_well(&room, "acme-reconcile", "2026-01-01T00:01:00Z").await;
+        ended_well(&room, "acme-audit", "2026-01-01T00:02:00Z").await;
+        for (job, seconds) in [("reconciliation", 1_767_225_660), ("audit", 1_767_225_720)] {
+            let last = format!(
+                "chat_operator_{job}_last_success_timestamp_seconds{{chatsystem=\"acme\",namespace=\"{}\"}} {seconds}",
+                room.namespace
+            );
+            first.until_it_says("/metrics", &last).await;
+        }
 
         first.terminate();
         let ended = first.ended().await;
