@@ -118,4 +118,32 @@ mod tests {
         );
         assert_eq!(explain(&ended(1, &"x".repeat(9_999))).message.len(), 500);
     }
+
+    #[test]
+    fn a_migration_that_failed_is_made_again_after_ten_minutes_and_no_other_ever() {
+        let second = |second| Timestamp::from_second(second).unwrap();
+        let (at, message) = (Some(second(1_000)), String::new());
+        let is_worth = |facts: JobFacts, now: i64| {
+            let job = Child {
+                kind: Kind::Job,
+                name: "job".to_owned(),
+            };
+            let live = Live {
+                resource_version: String::new(),
+                ours: None,
+                facts: Facts::Job(facts),
+            };
+            is_worth_another_try(&[(job, live)].into(), "job", second(now))
+        };
+        let failed = JobFacts::Failed {
+            at,
+            message: message.clone(),
+        };
+        assert!(!is_worth(failed.clone(), 1_599));
+        assert!(is_worth(failed, 1_600));
+        assert!(!is_worth(JobFacts::Complete { at, message }, 9_999));
+        assert!(!is_worth(JobFacts::Unfinished, 9_999));
+        let none = BTreeMap::new();
+        assert!(!is_worth_another_try(&none, "job", second(9_999)));
+    }
 }

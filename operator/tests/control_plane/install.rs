@@ -3,10 +3,11 @@
 use crate::kubelet::Kubelet;
 use crate::plane::{eventually, in_a_namespace};
 use crate::process::Process;
-use crate::state::state;
+use crate::room::Room;
+use crate::state::{remove, state};
 use kube::ResourceExt;
-use kube::api::DeleteParams;
-use serde_json::json;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
 
 #[test]
 fn ten_lines_become_a_system_that_is_ready() {
@@ -81,9 +82,56 @@ fn a_missing_secret_is_told_and_its_arrival_is_noticed() {
         let note = told.note.unwrap();
         assert!(note.contains("spec.redis.urlSecretRef.name"), "{note}");
         assert_eq!(state(&room).await.len(), 0, "nothing is made of it");
+        for _ in 0..3 {
+            let before = passes(&room);
+            room.poke().await;
+            eventually("it looks again", async || {
+                (passes(&room) > before).then_some(())
+            })
+            .await;
+        }
+        let told = room.events("SecretNotFound").await;
+        assert_eq!(told.len(), 1, "it is told once: {told:?}");
 
         room.put_secret("acme-redis", "1").await;
         // Instead of waiting for the minute after which Secrets are read again.
+        room.poke().await;
+        room.until_ready().await;
+    });
+}
+
+/// How often the operator has looked for the Secret that is missing.
+fn passes(room: &Room) -> usize {
+    let requests = room.requests();
+    let looks = requests
+        .iter()
+        .filter(|request| request.name == "acme-redis");
+    looks.count()
+}
+
+#[test]
+fn one_that_cannot_be_read_is_told_and_looked_after_once_it_can() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        room.install(|_| ()).await;
+        let systems = room.dynamic("chatsystem.io/v1alpha1", "ChatSystem", "chatsystems");
+        let set_conditions = async |conditions: Value| {
+            let patch = Patch::Merge(json!({ "status": { "conditions": conditions } }));
+            let params = PatchParams::default();
+            systems.patch_status("acme", &params, &patch).await.unwrap();
+        };
+        // The API server takes it for a time.
+        let condition = json!({
+            "type": "Ready", "status": "True", "reason": "AllReady", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00+99:99",
+        });
+        set_conditions(json!([condition])).await;
+        let _operator = Process::start(&room);
+        let told = room.event("Unreadable").await;
+        assert_eq!(told.type_.as_deref(), Some("Warning"));
+        assert_eq!(state(&room).await.len(), 0, "nothing is made of it");
+
+        set_conditions(Value::Null).await;
         room.poke().await;
         room.until_ready().await;
     });
@@ -166,14 +214,7 @@ fn what_goes_with_its_system_is_made_again_with_it() {
         room.until_ready().await;
         let before = state(&room).await;
         let uid = room.system().await.uid();
-        room.systems()
-            .delete("acme", &DeleteParams::default())
-            .await
-            .unwrap();
-        eventually("everything is gone", async || {
-            state(&room).await.is_empty().then_some(())
-        })
-        .await;
+        remove(&room).await;
         room.install(|_| ()).await;
         room.until_ready().await;
         assert_ne!(room.system().await.uid(), uid);

@@ -347,12 +347,16 @@ impl Room {
     /// The first event with this reason.
     pub(crate) async fn event(&self, reason: &str) -> Event {
         eventually(&format!("an event says {reason}"), async || {
-            let events = self.api::<Event>();
-            let events = events.list(&ListParams::default()).await.unwrap();
-            let said = |event: &Event| event.reason.as_deref() == Some(reason);
-            events.items.into_iter().find(said)
+            self.events(reason).await.into_iter().next()
         })
         .await
+    }
+
+    pub(crate) async fn events(&self, reason: &str) -> Vec<Event> {
+        let events = self.api::<Event>();
+        let events = events.list(&ListParams::default()).await.unwrap().items;
+        let said = |event: &Event| event.reason.as_deref() == Some(reason);
+        events.into_iter().filter(said).collect()
     }
 
     pub(crate) async fn until(&self, kind: &str, reason: &str) {

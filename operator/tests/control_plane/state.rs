@@ -1,10 +1,10 @@
 //! What a namespace holds, without what differs from one installation to the next: identities, times, checksums of
 //! Secrets and who wrote what.
 
-use crate::plane::patiently;
+use crate::plane::{eventually, patiently};
 use crate::room::Room;
 use kube::ResourceExt;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use operator::kinds::Kind;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -83,6 +83,16 @@ fn strip(value: &mut Value) {
         Value::Array(list) => list.iter_mut().for_each(strip),
         _ => {}
     }
+}
+
+/// Deletes the system, and returns when nothing of it is left.
+pub(crate) async fn remove(room: &Room) {
+    let params = DeleteParams::default();
+    room.systems().delete("acme", &params).await.unwrap();
+    eventually("everything is gone", async || {
+        state(room).await.is_empty().then_some(())
+    })
+    .await;
 }
 
 /// Waits until a namespace holds what is expected, as `view` sees both; says what differs otherwise.
