@@ -2,10 +2,10 @@
 //! that lives would have ended. And two at once end there too.
 
 use crate::kubelet::Kubelet;
-use crate::plane::{eventually, in_a_namespace, in_rooms};
+use crate::plane::{in_a_namespace, in_rooms};
 use crate::process::{Dies, Process};
 use crate::room::Room;
-use crate::state::{State, differences, state, until_same};
+use crate::state::{State, differences, remove, state, until_same};
 use futures::StreamExt;
 use kube::api::DeleteParams;
 use operator::build::CHECKSUM;
@@ -60,6 +60,39 @@ fn an_installation_survives_the_death_of_the_operator_at_every_write() {
                 "{dies:?}"
             );
         }
+    });
+}
+
+/// Deletes what an operator that dies there has begun, makes it anew at once, and deletes that too.
+async fn delete(room: Room, dies: Dies, expected: &State) {
+    let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+    let mortal = Process::mortal(&room, dies);
+    room.install(|_| ()).await;
+    tokio::select! {
+        () = mortal.dying() => (),
+        () = room.until_settled() => (),
+    }
+    room.systems()
+        .delete("acme", &DeleteParams::default())
+        .await
+        .unwrap();
+    drop(mortal);
+    let _operator = Process::start(&room);
+    room.install(|_| ()).await;
+    until(&room, expected, &format!("{dies:?}")).await;
+    remove(&room).await;
+}
+
+#[test]
+fn a_deletion_survives_the_death_of_the_operator_at_every_write() {
+    in_rooms(async |rooms| {
+        let (expected, writes) = rooms.with(|room| install(room, Dies::Never)).await;
+        let runs = futures::stream::iter(deaths(writes)).map(|dies| {
+            let (rooms, expected) = (&rooms, &expected);
+            async move { rooms.with(|room| delete(room, dies, expected)).await }
+        });
+        let ends: Vec<()> = runs.buffer_unordered(AT_ONCE).collect().await;
+        assert_eq!(ends.len(), 2 * writes);
     });
 }
 
@@ -179,12 +212,7 @@ fn two_operators_at_once_end_where_one_does() {
             room.until_settled().await;
             room.merge(json!({ "spec": { "version": "0.1.0" } })).await;
             until(&room, &expected, "two end where one does").await;
-            room.systems()
-                .delete("acme", &DeleteParams::default())
-                .await
-                .unwrap();
-            let gone = async || state(&room).await.is_empty().then_some(());
-            eventually("everything is gone", gone).await;
+            remove(&room).await;
         };
         rooms.with(twice).await;
     });
