@@ -6,10 +6,15 @@ use crate::metrics;
 use crate::serve::{Readiness, serve};
 use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command};
-use kube::Client;
+use kube::client::ClientBuilder;
+use kube::{Client, Config};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tower::timeout::TimeoutLayer;
 
+/// The API server gives up on a request after a minute, but one that dies in the middle of it may never say so: whoever
+/// waits for its answer would wait for ever.
+const ANSWER: Duration = Duration::from_secs(60);
 /// What is under way at the end may take so long.
 const LEAVING: Duration = Duration::from_secs(5);
 
@@ -77,9 +82,7 @@ async fn operate(asked: &ArgMatches) -> Result<()> {
         .with_context(|| format!("cannot listen on {address}; --listen names another address"))?;
     let readiness = Readiness::default();
     tokio::spawn(serve(listener, readiness.clone()));
-    let client = Client::try_default()
-        .await
-        .context("cannot tell where the API server is")?;
+    let client = client().await?;
     let operator = Operator {
         namespace: text("namespace")
             .map_or_else(|| client.default_namespace().to_owned(), Clone::clone),
@@ -108,6 +111,14 @@ async fn operate(asked: &ArgMatches) -> Result<()> {
     metrics::leads(false);
     election.give_back().await;
     outcome
+}
+
+async fn client() -> Result<Client> {
+    let config = Config::infer()
+        .await
+        .context("cannot tell where the API server is")?;
+    let builder = ClientBuilder::try_from(config).context("cannot talk to the API server")?;
+    Ok(builder.with_layer(&TimeoutLayer::new(ANSWER)).build())
 }
 
 /// Until `stop`, and until what was under way then has ended.
