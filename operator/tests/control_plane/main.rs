@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod bench;
+mod definition;
 mod drift;
 mod install;
 mod kill;
@@ -12,6 +13,7 @@ mod kubelet;
 #[path = "../../../tests/bench/machine.rs"]
 mod machine;
 mod mutate;
+mod past;
 mod plane;
 mod process;
 mod program;
@@ -22,3 +24,4 @@ mod room;
 mod rules;
 mod scale;
 mod state;
+mod wire;

@@ -2,23 +2,28 @@
 
 use crate::plane::config;
 use crate::room::Room;
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use crate::wire::{Asked, Fate, Script, Wire};
 use kube::Client;
-use kube::client::{Body, ClientBuilder};
-use operator::controller::{self, Operator};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use kube::client::ClientBuilder;
+use operator::controller::{self, Operator, Watch};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tower::{Layer, Service};
+use tower::timeout::TimeoutLayer;
+
+/// For an answer, as in the program.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The same where a script leaves questions without an answer.
+const LITTLE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Dropping it kills it.
 pub(crate) struct Process {
     runtime: Option<Runtime>,
-    fatal: Arc<Fatal>,
+    watch: Arc<OnceLock<Watch>>,
+    wire: Wire,
+    reached: Arc<Notify>,
 }
 
 /// The write at which it dies, as the API server sees it: never asked, or asked and never heard of again.
@@ -29,10 +34,9 @@ pub(crate) enum Dies {
     After(usize),
 }
 
-struct Fatal {
+struct Death {
     dies: Dies,
-    writes: AtomicUsize,
-    reached: Notify,
+    reached: Arc<Notify>,
 }
 
 impl Process {
@@ -41,43 +45,89 @@ impl Process {
     }
 
     pub(crate) fn mortal(room: &Room, dies: Dies) -> Self {
+        let reached = Arc::new(Notify::new());
+        let death = Death {
+            dies,
+            reached: reached.clone(),
+        };
+        let mut process = Self::run(room, Wire::new(Arc::new(death)), PATIENCE);
+        process.reached = reached;
+        process
+    }
+
+    /// What it asks for meets what the script says.
+    pub(crate) fn scripted(room: &Room, script: Arc<dyn Script>) -> Self {
+        Self::run(room, Wire::new(script), LITTLE_PATIENCE)
+    }
+
+    fn run(room: &Room, wire: Wire, patience: Duration) -> Self {
         let runtime = Runtime::new().unwrap();
         let operator = Operator {
             namespace: "chat-operator".to_owned(),
             identity: "test".to_owned(),
         };
-        let fatal = Arc::new(Fatal {
-            dies,
-            writes: AtomicUsize::new(0),
-            reached: Notify::new(),
-        });
+        let watch = Arc::new(OnceLock::new());
         let (kubeconfig, namespace) = (room.kubeconfig.clone(), room.namespace.clone());
-        let counting = Counting(fatal.clone());
+        let (on_the_way, told) = (wire.clone(), watch.clone());
         runtime.spawn(async move {
             // Connections live and die with the runtime they were made in.
             let config = config(&kubeconfig, "operator").await;
             let client: Client = ClientBuilder::try_from(config)
                 .unwrap()
-                .with_layer(&counting)
+                .with_layer(&on_the_way)
+                .with_layer(&TimeoutLayer::new(patience))
                 .build();
             let stop = CancellationToken::new();
-            let running = controller::start(&client, &operator, Some(&namespace), &stop);
-            running.unwrap().ended().await;
+            let running = controller::start(&client, &operator, Some(&namespace), &stop).unwrap();
+            let _ = told.set(running.watch());
+            running.ended().await;
         });
         Self {
             runtime: Some(runtime),
-            fatal,
+            watch,
+            wire,
+            reached: Arc::default(),
         }
     }
 
     /// How much it wrote so far.
     pub(crate) fn writes(&self) -> usize {
-        self.fatal.writes.load(Ordering::SeqCst)
+        self.wire.writes()
+    }
+
+    /// Why it is not ready; `None`: it is.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        match self.watch.get() {
+            Some(watch) => watch.waits_for(),
+            None => Some("starting".to_owned()),
+        }
     }
 
     /// Returns when it has reached the write at which it dies; from then on it does nothing at that place.
     pub(crate) async fn dying(&self) {
-        self.fatal.reached.notified().await;
+        self.reached.notified().await;
+    }
+}
+
+impl Script for Death {
+    fn fate(&self, asked: Asked, _: &str) -> Fate {
+        let Asked::Write(number) = asked else {
+            return Fate::Answered;
+        };
+        match self.dies {
+            Dies::Before(last) if number >= last => {
+                self.reached.notify_one();
+                Fate::Lost
+            }
+            Dies::After(last) if number == last => Fate::Unheard,
+            // A process that is dead does nothing more.
+            Dies::After(last) if number > last => Fate::Lost,
+            _ => Fate::Answered,
+        }
+    }
+
+    fn unheard(&self) {
+        self.reached.notify_one();
     }
 }
 
@@ -85,69 +135,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
-        }
-    }
-}
-
-/// Counts writes on their way to the API server, and stops at one.
-struct Counting(Arc<Fatal>);
-
-impl<S> Layer<S> for Counting {
-    type Service = Counted<S>;
-
-    fn layer(&self, inner: S) -> Counted<S> {
-        Counted {
-            inner,
-            fatal: self.0.clone(),
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Counted<S> {
-    inner: S,
-    fatal: Arc<Fatal>,
-}
-
-impl<S> Service<http::Request<Body>> for Counted<S>
-where
-    S: Service<http::Request<Body>>,
-    S::Future: Send + 'static,
-    S::Response: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        if request.method() == http::Method::GET {
-            return self.inner.call(request).boxed();
-        }
-        let number = self.fatal.writes.fetch_add(1, Ordering::SeqCst) + 1;
-        let fatal = self.fatal.clone();
-        match fatal.dies {
-            // A process that is dead does nothing more.
-            Dies::Before(last) if number >= last => async move {
-                fatal.reached.notify_one();
-                std::future::pending().await
-            }
-            .boxed(),
-            Dies::After(last) if number > last => std::future::pending().boxed(),
-            Dies::After(last) if number == last => {
-                let answer = self.inner.call(request);
-                async move {
-                    let _ = answer.await;
-                    fatal.reached.notify_one();
-                    std::future::pending().await
-                }
-                .boxed()
-            }
-            _ => self.inner.call(request).boxed(),
         }
     }
 }

@@ -14,7 +14,7 @@ use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use operator::build::CHECKSUM;
 use serde_json::json;
 
-async fn migrations(room: &Room) -> Vec<String> {
+pub(crate) async fn migrations(room: &Room) -> Vec<String> {
     let jobs = room
         .api::<Job>()
         .list(&ListParams::default())
