@@ -5,6 +5,7 @@
 mod bench;
 mod definition;
 mod drift;
+mod faults;
 mod install;
 mod kill;
 mod kinds;

@@ -16,8 +16,8 @@ use tokio::sync::Mutex;
 
 pub(crate) const DEFINITION: &str = include_str!("../../../crds/chatsystem.yaml");
 
-/// Nobody waits longer; it is a failure then.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Nobody waits longer; it is a failure then. What failed is tried again after a minute at most, and may fail once more.
+const PATIENCE: Duration = Duration::from_secs(150);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs a test in a namespace of its own, which goes afterwards; says SKIPPED where there is no control plane.

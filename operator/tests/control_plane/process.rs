@@ -95,6 +95,11 @@ impl Process {
         self.wire.writes()
     }
 
+    /// How much it asked for so far.
+    pub(crate) fn requests(&self) -> usize {
+        self.wire.requests()
+    }
+
     /// Why it is not ready; `None`: it is.
     pub(crate) fn waits_for(&self) -> Option<String> {
         match self.watch.get() {

@@ -35,6 +35,8 @@ pub(crate) enum Fate {
     Lost,
     /// The API server does it, and its answer is lost.
     Unheard,
+    /// The connection breaks.
+    Closed,
     /// Somebody on the way answers in the place of the API server. A watch ends with it.
     Refused(u16),
 }
@@ -57,6 +59,7 @@ pub(crate) struct Wire {
 
 #[derive(Default)]
 struct Counts {
+    requests: AtomicUsize,
     writes: AtomicUsize,
 }
 
@@ -68,11 +71,16 @@ impl Wire {
         }
     }
 
+    pub(crate) fn requests(&self) -> usize {
+        self.counts.requests.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn writes(&self) -> usize {
         self.counts.writes.load(Ordering::SeqCst)
     }
 
     fn asked(&self, request: &Request<Body>) -> Asked {
+        self.counts.requests.fetch_add(1, Ordering::SeqCst);
         let query = request.uri().query().unwrap_or_default();
         match *request.method() {
             Method::GET if query.split('&').any(|part| part == "watch=true") => Asked::Watch,
@@ -182,6 +190,7 @@ where
                 }
                 .boxed()
             }
+            Fate::Closed => async { Err("the connection broke".into()) }.boxed(),
             Fate::Refused(code) => async move {
                 let answer = Response::builder().status(code);
                 Ok(answer.body(Answer::from(status(code).to_string()))?)
