@@ -77,21 +77,10 @@ kubelet() {
     done
 }
 
-# free: a port that nobody listens on.
-free() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 12000))
-        ! (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null || continue
-        echo "$port"
-        return
-    done
-}
-
 # start_operator: sets `operator`, where it shows its metrics.
 start_operator() {
     kubernetes=$("$here/../cluster/fetch" kubernetes)
-    operator=127.0.0.1:$(free)
+    operator=127.0.0.1:$("$here/../services/free-port")
     command -v helm > /dev/null || PATH=$PATH:$("$here/../cluster/fetch" helm)
     make_system > "$scratch/system.log" 2>&1 || { say "the API server does not take a ChatSystem"; exit 1; }
     accept_charts > "$scratch/charts.log" 2>&1 || { say "the API server does not take what the charts make"; exit 1; }
