@@ -164,26 +164,26 @@ second_version() {
 
 # node_port SERVICE SELECTOR PORT: an address outside of the cluster's network that stays whatever becomes of pods.
 node_port() {
+    local address
     kubectl --namespace "$system" apply --filename - > /dev/null << YAML
 apiVersion: v1
 kind: Service
 metadata: {name: $1}
 spec: {type: NodePort, selector: {$2}, ports: [{port: 80, targetPort: $3}]}
 YAML
-    echo "$(kubectl get node "$name-control-plane" --output 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}'):$(
-        kubectl --namespace "$system" get service "$1" --output 'jsonpath={.spec.ports[0].nodePort}')"
+    address=$(kubectl get node "$name-control-plane" --output 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}'):$(
+        kubectl --namespace "$system" get service "$1" --output 'jsonpath={.spec.ports[0].nodePort}')
+    # A new Service is known everywhere in a moment.
+    "$here/with" curl --silent --max-time 5 --retry 30 --retry-delay 1 --retry-all-errors --output /dev/null "http://$address/" || return
+    echo "$address"
 }
 
 # try_on_the_system chart|operator TEST: one of tests/it/kubernetes.rs, on the system that the chart or the operator made.
 try_on_the_system() {
-    local api management url place
+    local api management url
     api=$(node_port e2e-api 'app.kubernetes.io/instance: acme, app.kubernetes.io/component: api' http)
     management=$(node_port e2e-management 'app.kubernetes.io/instance: servers, app.kubernetes.io/component: rabbitmq' management)
     url=$(secret "$system" chat-rabbitmq managementUrl)
-    # A new Service is known everywhere in a moment.
-    for place in "$api/openapi.json" "$management/"; do
-        "$here/with" curl --silent --fail --retry 30 --retry-delay 1 --retry-all-errors --output /dev/null "http://$place"
-    done
     E2E_MAKER=$1 E2E_NAMESPACE=$system E2E_API_URL=http://$api E2E_MANAGEMENT_URL=${url%@*}@$management \
         E2E_ADMIN_KEY=$(secret "$system" chat-admin key) "$here/with" "${tests[@]}" --nocapture --ignored --exact "kubernetes::$2"
     kubectl --namespace "$system" delete --ignore-not-found service/e2e-api service/e2e-management \

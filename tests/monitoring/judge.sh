@@ -87,7 +87,7 @@ expect() {
 
 # broker METHOD PATH [JSON]: what the broker's management API is asked for.
 broker() {
-    "${reach[@]}" curl --silent --fail --output /dev/null --request "$1" --header Content-Type:application/json \
+    "${reach[@]}" curl --silent --show-error --fail --output /dev/null --request "$1" --header Content-Type:application/json \
         ${3:+--data "$3"} "${management%/}/api/$2"
 }
 
