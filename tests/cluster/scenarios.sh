@@ -22,18 +22,31 @@ YAML
     kubectl --namespace "$1" wait pod/probe --for=condition=Ready --timeout=60s
 }
 
-# reaches NAMESPACE HOST PORT: does the probe there get a connection?
-reaches() { kubectl --namespace "$1" exec probe -- timeout 3 bash -c "exec 3<> /dev/tcp/$2/$3" 2> /dev/null; }
+# attempt NAMESPACE HOST PORT: how the probe there fares with a connection. Packets that no policy lets through are dropped, so
+# only silence is a denial: not a refusal, a name that nobody knows, or a probe that cannot be asked.
+attempt() {
+    local code
+    code=$(kubectl --namespace "$1" exec probe -- \
+        bash -c "timeout 3 bash -c 'exec 3<> /dev/tcp/$2/$3' 2> /dev/null; echo \$?") || code=
+    case $code in
+        0) echo reached ;;
+        124) echo denied ;;
+        *) echo "failed ($code)" ;;
+    esac
+}
 
 # must_reach, must_not_reach NAMESPACE HOST PORT: soon, as the network learns of new pods in a moment.
-must_reach() {
-    for _ in $(seq 15); do ! reaches "$@" || return 0; done
-    say "the probe in $1 does not reach $2:$3"
-    return 1
-}
-must_not_reach() {
-    for _ in $(seq 15); do reaches "$@" || return 0; done
-    say "the probe in $1 reaches $2:$3"
+must_reach() { fares reached "$@"; }
+must_not_reach() { fares denied "$@"; }
+
+# fares reached|denied NAMESPACE HOST PORT
+fares() {
+    local now
+    for _ in $(seq 15); do
+        now=$(attempt "${@:2}")
+        [ "$now" != "$1" ] || return 0
+    done
+    say "the probe in $2 should find $3:$4 $1, and it is $now"
     return 1
 }
 
@@ -51,6 +64,16 @@ policies_hold() {
     kubectl --namespace "$namespace" delete pod probe
     kubectl --namespace "$system" delete pod probe
     say "network policies hold, in and out"
+}
+
+# What the operator's chart allows: the API server and what answers about systems, not their servers.
+policy_of_the_operator_holds() {
+    probe_pod chat-operator 'app.kubernetes.io/name: chat-operator, app.kubernetes.io/instance: chat-operator'
+    must_reach chat-operator kubernetes.default.svc 443
+    must_reach chat-operator "servers-rabbitmq.$system.svc" 15672
+    must_not_reach chat-operator "servers-mysql.$system.svc" 3306
+    kubectl --namespace chat-operator delete pod probe
+    say "the operator's network policy holds"
 }
 
 # --- passwords ------------------------------------------------------------------------------------------------------------
