@@ -131,6 +131,7 @@ workers_stay_while_nobody_knows() {
         [ "$before" -lt 2 ] || break
         sleep 1
     done
+    [ "$before" -ge 2 ] || { say "no worker came whose stay could be seen"; return 1; }
     rabbitmq 'application:stop(rabbitmq_management).'
     kubectl --namespace "$system" wait chatsystem/acme --for=condition=QueueMetricsAvailable=False --timeout=60s > /dev/null
     before=$(of_messages)
