@@ -78,22 +78,29 @@ policy_of_the_operator_holds() {
 
 # --- passwords ------------------------------------------------------------------------------------------------------------
 
-# Passwords are in Secrets and nowhere else that people look.
+# passwords_are_nowhere COUNT: so many there were up to now, as they change. They are in Secrets and nowhere else that people
+# look.
 passwords_are_nowhere() {
-    local place pod found=
+    local place pod run found=
+    touch "$scratch/passwords"
     {
+        cat "$scratch/passwords"
         for place in chat-mysql/password chat-mysql/migrationPassword chat-redis/password chat-rabbitmq/password \
             chat-elasticsearch/password chat-admin/key; do
             secret "$system" "${place%/*}" "${place#*/}"
             echo
         done
-    } > "$scratch/passwords"
-    [ "$(grep -c .......... "$scratch/passwords")" = 6 ] || { say "there are no passwords to look for"; return 1; }
+    } | sort --unique --output "$scratch/passwords"
+    [ "$(grep -c .......... "$scratch/passwords")" = "$1" ] || { say "there were not $1 passwords to look for"; return 1; }
     for place in "$system" chat-operator; do
         kubectl --namespace "$place" get pods,deployments,replicasets,jobs,cronjobs,statefulsets,services,configmaps,ingresses,networkpolicies,events \
             --output yaml > "$scratch/objects.$place"
         for pod in $(kubectl --namespace "$place" get pods --output name); do
-            kubectl --namespace "$place" logs --all-containers "$pod" > "$scratch/log.$place.${pod#*/}" 2>&1 || true
+            # Also of a container that was started anew.
+            for run in false true; do
+                kubectl --namespace "$place" logs --all-containers --ignore-errors --previous=$run "$pod" \
+                    > "$scratch/log.$place.${pod#*/}.$run" 2>&1 || true
+            done
         done
     done
     kubectl --namespace "$system" get chatsystems --output yaml > "$scratch/objects.chatsystems"
