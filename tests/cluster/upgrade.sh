@@ -1,6 +1,8 @@
 # shellcheck shell=bash
-# Part of e2e, after system.sh and scenarios.sh: the operator's chart is upgraded, rolled back, taken away and installed
-# again beside the ChatSystem acme in the namespace $system, which is Ready and must not notice.
+# Part of e2e, after system.sh and scenarios.sh: charts are upgraded and taken away, and what has to stay stays.
+#
+# The operator's chart is also rolled back and installed again, beside the ChatSystem acme in the namespace $system, which is
+# Ready and must not notice.
 
 # children: what the operator made of acme, a line each. What nobody else writes has its version; of the rest, which has a
 # status or is scaled, it is told when the operator wrote last.
@@ -66,9 +68,10 @@ operator_chart_upgrades() {
     unchanged "$before" "a rollback of the operator"
 
     helm uninstall "${release[@]}" --wait --timeout 2m > /dev/null
+    helm uninstall chat-operator-crds --namespace chat-operator --wait --timeout 2m > /dev/null
     kubectl --namespace chat-operator wait pods --all --for=delete --timeout=60s > /dev/null
-    unchanged "$before" "taking away the operator"
-    kubectl --namespace "$system" get ingress acme-api > /dev/null
+    unchanged "$before" "taking away the operator and the definition's chart"
+    kubectl --namespace "$system" get chatsystem/acme ingress/acme-api > /dev/null
 
     install_operator
     leads "$image"
@@ -76,4 +79,37 @@ operator_chart_upgrades() {
     unchanged "$before" "a new installation of the operator"
     await_ready "$system"
     say "the operator was upgraded, rolled back, taken away and installed again, and wrote none of $(grep -c . <<< "$before") children"
+}
+
+# of_the_servers: what charts/chat-backends promises to leave, a line each: passwords and data.
+of_the_servers() {
+    kubectl --namespace "$system" get secrets,persistentvolumeclaims --output json | jq -r '.items[]
+        | select(.metadata.labels["app.kubernetes.io/instance"] == "servers") | [.kind, .metadata.name, .metadata.uid, .data] | tostring' | sort
+}
+
+# stays BEFORE WHAT: passwords and data are those of before.
+stays() {
+    [ "$(wc -l <<< "$1")" = 8 ] || { say "four servers should have a Secret and a volume each:"; cut -d, -f1-3 <<< "$1" >&2; return 1; }
+    cmp --quiet <(echo "$1") <(of_the_servers) || { say "$2 changed passwords or data"; return 1; }
+}
+
+# A changed value starts one of the servers anew.
+backends_chart_upgrades() {
+    local before pod
+    before=$(of_the_servers)
+    pod=$(kubectl --namespace "$system" get pod servers-redis-0 --output 'jsonpath={.metadata.uid}')
+    install_backends "$system" --reuse-values --set redis.resources.requests.memory=65Mi
+    [ "$(kubectl --namespace "$system" get pod servers-redis-0 --output 'jsonpath={.metadata.uid}')" != "$pod" ] \
+        || { say "an upgrade with another value left the server as it was"; return 1; }
+    stays "$before" "an upgrade of the servers"
+    helm test servers --namespace "$system" > /dev/null
+    say "the servers were upgraded with the passwords and data they had"
+}
+
+backends_chart_is_taken_away() {
+    local before
+    before=$(of_the_servers)
+    helm uninstall servers --namespace "$system" --wait --timeout 3m > /dev/null
+    stays "$before" "taking away the servers"
+    say "the servers are gone, and their passwords and data are left"
 }
