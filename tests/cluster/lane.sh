@@ -31,6 +31,7 @@ finish() {
         done
         kubectl --namespace "$system" get chatsystem --output yaml || true
         kubectl --namespace chat-operator logs deployment/chat-operator --tail 50 || true
+        kubectl --namespace "$system" logs --selector app.kubernetes.io/component=api --prefix --tail 50 || true
     fi >&2
     if [ -n "$stays" ]; then remove_all || true; else "$here/down" || true; fi
     rm -rf "$scratch"
