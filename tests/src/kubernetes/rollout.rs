@@ -1,0 +1,109 @@
+//! How a system gets from one version to another, and what becomes of its Deployments and their pods.
+
+use super::{ANSWERED, Maker, SOON, System, chart};
+use crate::eventually::eventually;
+
+/// The API, and workers of three roles.
+const DEPLOYMENTS: usize = 4;
+
+impl System {
+    /// Of a system of the operator; returns at once.
+    pub fn set_version(&self, version: &str) {
+        self.patch(&format!(r#"{{"spec":{{"version":"{version}"}}}}"#));
+    }
+
+    /// Returns once every pod is of this version and ready.
+    pub async fn roll_to(&self, version: &str) {
+        match self.maker {
+            Maker::Chart => {
+                let tag = format!("image.tag={version}");
+                self.helm(&["upgrade", "acme", &chart(), "--reuse-values", "--set", &tag]);
+            }
+            Maker::Operator => self.set_version(version),
+        }
+        self.runs(version).await;
+    }
+
+    /// Returns once every Deployment is of this version and ready.
+    pub async fn runs(&self, version: &str) {
+        let of_version = |images: &Result<String, String>| {
+            let Ok(images) = images else { return false };
+            let images: Vec<_> = images.split_whitespace().collect();
+            images.len() == DEPLOYMENTS
+                && images
+                    .iter()
+                    .all(|image| image.ends_with(&format!(":{version}")))
+        };
+        let images = eventually(SOON, async || self.images(), of_version);
+        images.await.expect(ANSWERED);
+        self.is_ready().await;
+    }
+
+    /// Of every Deployment.
+    pub fn images(&self) -> Result<String, String> {
+        self.of_deployments("{.items[*].spec.template.spec.containers[*].image}")
+    }
+
+    /// How often a Deployment's pods were replaced.
+    pub fn revision(&self, deployment: &str) -> String {
+        let path = r"jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}";
+        self.kubectl(&["get", "deployment", deployment, "--output", path])
+    }
+
+    /// Returns once its pods are being replaced.
+    pub async fn is_rolled_out(&self, deployment: &str, revision: &str) {
+        let differs = |now: &String| now != revision;
+        eventually(SOON, async || self.revision(deployment), differs).await;
+    }
+
+    /// Returns once so many pods of a Deployment are ready, and no more are there.
+    pub async fn has_replicas(&self, deployment: &str, wanted: &str) {
+        let path = "jsonpath={.spec.replicas} {.status.readyReplicas} {.status.replicas}";
+        let asked = ["get", "deployment", deployment, "--output", path];
+        let all = format!("{wanted} {wanted} {wanted}");
+        let right = |now: &Result<String, String>| now.as_ref() == Ok(&all);
+        let counts = eventually(SOON, async || self.try_kubectl(&asked), right);
+        counts.await.expect(ANSWERED);
+    }
+
+    /// Returns once the last specification is carried out and every pod is ready.
+    pub async fn is_ready(&self) {
+        if self.maker == Maker::Operator {
+            let path = "jsonpath={.metadata.generation}/{.status.observedGeneration}/\
+                        {.status.conditions[?(@.type==\"Ready\")].status}";
+            let asked = ["get", "chatsystem/acme", "--output", path];
+            let right = |now: &Result<String, String>| {
+                let Ok(now) = now else { return false };
+                matches!(now.split('/').collect::<Vec<_>>()[..], [wanted, seen, "True"] if wanted == seen)
+            };
+            let ready = eventually(SOON, async || self.try_kubectl(&asked), right);
+            ready.await.expect(ANSWERED);
+        }
+        // Of each Deployment: what is wanted, what is of the newest template, what is ready, what there is.
+        let path = "{range .items[*]}{.spec.replicas},{.status.updatedReplicas},{.status.readyReplicas},{.status.replicas} {end}";
+        let all_equal = |now: &Result<String, String>| {
+            let Ok(now) = now else { return false };
+            let equal = |deployment: &str| {
+                let mut counts = deployment.split(',');
+                let wanted = counts.next();
+                counts.all(|count| Some(count) == wanted)
+            };
+            !now.is_empty() && now.split_whitespace().all(equal)
+        };
+        let counts = eventually(SOON, async || self.of_deployments(path), all_equal);
+        counts.await.expect(ANSWERED);
+    }
+
+    /// How many pods of its Deployments are ready.
+    pub fn ready_pods(&self) -> Result<usize, String> {
+        let counts = self.of_deployments("{.items[*].status.readyReplicas}")?;
+        let counts = counts.split_whitespace();
+        Ok(counts.filter_map(|count| count.parse::<usize>().ok()).sum())
+    }
+
+    fn of_deployments(&self, path: &str) -> Result<String, String> {
+        let output = format!("jsonpath={path}");
+        let selector = "--selector=app.kubernetes.io/instance=acme";
+        self.try_kubectl(&["get", "deployments", selector, "--output", &output])
+    }
+}
