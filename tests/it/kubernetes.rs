@@ -8,7 +8,8 @@ mod people;
 use crate::under_load::{Writers, judge, summary};
 use e2e::checker::{Op, Outcome};
 use e2e::client::Client;
-use e2e::kubernetes::{Maker, SOON, System, docker};
+use e2e::eventually::eventually;
+use e2e::kubernetes::{DEPLOYMENTS, Maker, SOON, System, docker};
 use e2e::load::Load;
 use e2e::metrics::queues_at_rest;
 use e2e::seed::Seed;
@@ -32,7 +33,6 @@ async fn whatever_happens_on_kubernetes_breaks_no_promise() {
     let run = Run::begin().await;
     run.pods_are_killed().await;
     if run.system.maker == Maker::Operator {
-        run.the_operator_is_killed().await;
         run.mistakes_change_nothing().await;
         run.a_migration_fails().await;
         run.a_password_is_rotated().await;
@@ -113,7 +113,24 @@ impl Run {
         self.say("all pods were killed");
     }
 
-    async fn the_operator_is_killed(&self) {
+    /// With another setting, and whatever becomes of the operator.
+    async fn a_version_comes_and_goes(&self) {
+        let from = self.writers.load.history().len();
+        for (version, api_replicas) in [(NEXT_VERSION, "3"), (VERSION, "2")] {
+            self.system.change_to(version, api_replicas);
+            if self.system.maker == Maker::Operator {
+                self.the_operator_is_killed_on_the_way_to(version).await;
+            }
+            self.system.runs(version).await;
+            self.system.has_replicas("acme-api", api_replicas).await;
+            self.writers.accepted_more(MORE).await;
+            self.say(&format!("version {version} runs"));
+        }
+        self.next_to_none_failed(from);
+    }
+
+    /// The API is the last to get it, once all workers have.
+    async fn the_operator_is_killed_on_the_way_to(&self, version: &str) {
         let operator = [
             "delete",
             "pod",
@@ -122,23 +139,16 @@ impl Run {
             "--grace-period=0",
             "--force",
         ];
-        // In the middle of carrying something out.
-        self.system.patch(r#"{"spec":{"logLevel":"Warn"}}"#);
+        let begun = |of_version: &Result<usize, String>| matches!(of_version, Ok(1..));
+        let ask = async || self.system.deployments_of_version(version);
+        eventually(SOON, ask, begun).await.expect("there are some");
         self.system.kubectl(&operator);
-        self.writers.accepted_more(MORE).await;
-        self.system.is_ready().await;
-        self.say("the operator was killed while it rolled out a change");
-    }
-
-    /// Next to no request fails meanwhile.
-    async fn a_version_comes_and_goes(&self) {
-        let from = self.writers.load.history().len();
-        for version in [NEXT_VERSION, VERSION] {
-            self.system.roll_to(version).await;
-            self.writers.accepted_more(MORE).await;
-            self.say(&format!("version {version} runs"));
-        }
-        self.next_to_none_failed(from);
+        let of_version = self.system.deployments_of_version(version);
+        assert!(
+            of_version.as_ref().is_ok_and(|count| *count < DEPLOYMENTS),
+            "{of_version:?} Deployments were of version {version} when the operator was killed"
+        );
+        self.say("the operator was killed in the middle of an upgrade");
     }
 
     /// A client that keeps its connection may send a request just when the pod at its other end closes it.

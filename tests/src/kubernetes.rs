@@ -6,6 +6,7 @@ mod rollout;
 
 pub use api_server::{ApiServer, Events, Resource};
 pub use children::Children;
+pub use rollout::DEPLOYMENTS;
 
 use crate::eventually::eventually;
 use crate::place::Place;

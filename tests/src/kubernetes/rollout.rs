@@ -4,7 +4,7 @@ use super::{ANSWERED, Maker, SOON, System, chart};
 use crate::eventually::eventually;
 
 /// The API, and workers of three roles.
-const DEPLOYMENTS: usize = 4;
+pub const DEPLOYMENTS: usize = 4;
 
 impl System {
     /// Of a system of the operator; returns at once.
@@ -12,36 +12,41 @@ impl System {
         self.patch(&format!(r#"{{"spec":{{"version":"{version}"}}}}"#));
     }
 
-    /// Returns once every pod is of this version and ready.
-    pub async fn roll_to(&self, version: &str) {
+    /// Upgrades it, or takes it back, with another number of API pods; returns at once.
+    pub fn change_to(&self, version: &str, api_replicas: &str) {
         match self.maker {
             Maker::Chart => {
-                let tag = format!("image.tag={version}");
-                self.helm(&["upgrade", "acme", &chart(), "--reuse-values", "--set", &tag]);
+                let values = format!("image.tag={version},api.replicas={api_replicas}");
+                let chart = chart();
+                self.helm(&[
+                    "upgrade",
+                    "acme",
+                    &chart,
+                    "--reuse-values",
+                    "--set",
+                    &values,
+                ]);
             }
-            Maker::Operator => self.set_version(version),
+            Maker::Operator => self.patch(&format!(
+                r#"{{"spec":{{"version":"{version}","api":{{"replicas":{api_replicas}}}}}}}"#
+            )),
         }
-        self.runs(version).await;
     }
 
     /// Returns once every Deployment is of this version and ready.
     pub async fn runs(&self, version: &str) {
-        let of_version = |images: &Result<String, String>| {
-            let Ok(images) = images else { return false };
-            let images: Vec<_> = images.split_whitespace().collect();
-            images.len() == DEPLOYMENTS
-                && images
-                    .iter()
-                    .all(|image| image.ends_with(&format!(":{version}")))
-        };
-        let images = eventually(SOON, async || self.images(), of_version);
-        images.await.expect(ANSWERED);
+        let all = |of_version: &Result<usize, String>| *of_version == Ok(DEPLOYMENTS);
+        eventually(SOON, async || self.deployments_of_version(version), all)
+            .await
+            .expect(ANSWERED);
         self.is_ready().await;
     }
 
-    /// Of every Deployment.
-    pub fn images(&self) -> Result<String, String> {
-        self.of_deployments("{.items[*].spec.template.spec.containers[*].image}")
+    pub fn deployments_of_version(&self, version: &str) -> Result<usize, String> {
+        let images = self.of_deployments("{.items[*].spec.template.spec.containers[*].image}")?;
+        let tag = format!(":{version}");
+        let of_version = |image: &&str| image.ends_with(&tag);
+        Ok(images.split_whitespace().filter(of_version).count())
     }
 
     /// How often a Deployment's pods were replaced.
