@@ -57,6 +57,13 @@ struct Run {
     started: Instant,
 }
 
+/// How much was written down up to a moment, and how often nobody took a connection.
+#[derive(Clone, Copy)]
+struct Moment {
+    ops: usize,
+    unsent: u64,
+}
+
 /// What is left when the clients have ended and nothing waits.
 struct Rest {
     system: System,
@@ -115,7 +122,7 @@ impl Run {
 
     /// With another setting, and whatever becomes of the operator.
     async fn a_version_comes_and_goes(&self) {
-        let from = self.writers.load.history().len();
+        let from = self.now();
         for (version, api_replicas) in [(NEXT_VERSION, "3"), (VERSION, "2")] {
             self.system.change_to(version, api_replicas);
             if self.system.maker == Maker::Operator {
@@ -126,7 +133,7 @@ impl Run {
             self.writers.accepted_more(MORE).await;
             self.say(&format!("version {version} runs"));
         }
-        self.next_to_none_failed(from);
+        self.none_failed(from);
     }
 
     /// The API is the last to get it, once all workers have.
@@ -151,25 +158,45 @@ impl Run {
         self.say("the operator was killed in the middle of an upgrade");
     }
 
-    /// A client that keeps its connection may send a request just when the pod at its other end closes it.
+    fn now(&self) -> Moment {
+        Moment {
+            ops: self.writers.load.history().len(),
+            unsent: self.writers.load.unsent(),
+        }
+    }
+
+    /// Where pods go only when others have taken their place.
+    fn none_failed(&self, from: Moment) {
+        let (failed, _) = self.failed(from);
+        assert!(failed.is_empty(), "{failed:#?}");
+    }
+
+    /// Where something dies or cannot start, a server may for a moment answer later than the API waits for it.
+    fn next_to_none_failed(&self, from: Moment) {
+        let (failed, all) = self.failed(from);
+        assert!(failed.len() * 200 <= all, "of {all} requests: {failed:#?}");
+    }
+
+    /// And how many there were.
     #[expect(
         clippy::print_stdout,
         reason = "people read how far a long test has come"
     )]
-    fn next_to_none_failed(&self, from: usize) {
-        let history = self.writers.load.history();
-        let failed: Vec<&Op> = history[from..].iter().filter(|op| has_failed(op)).collect();
-        let (failures, all) = (failed.len(), history.len() - from);
-        println!("{failures} of {all} requests failed");
-        for op in failed.iter().take(5) {
+    fn failed(&self, from: Moment) -> (Vec<Op>, usize) {
+        let mut history = self.writers.load.history().split_off(from.ops);
+        let all = history.len();
+        history.retain(has_failed);
+        let (failures, unsent) = (history.len(), self.now().unsent - from.unsent);
+        println!("{failures} of {all} requests failed, and {unsent} more could not be sent");
+        for op in history.iter().take(5) {
             println!("{op:?}");
         }
-        assert!(failures * 200 <= all, "{failures} of {all}: {failed:#?}");
+        (history, all)
     }
 
     /// Whoever has no business with it does not notice.
     async fn the_api_server_restarts(&self) {
-        let from = self.writers.load.history().len();
+        let from = self.now();
         docker(&["exec", CONTROL_PLANE, "pkill", "-KILL", "kube-apiserver"]);
         self.writers.accepted_more(MORE).await;
         self.system.is_ready().await;

@@ -28,6 +28,7 @@ pub struct Load {
     hang_ups: f64,
     ended: AtomicBool,
     accepted: AtomicU64,
+    unsent: AtomicU64,
     start: Instant,
     history: Mutex<Vec<Op>>,
 }
@@ -40,6 +41,7 @@ impl Load {
             hang_ups: 0.0,
             ended: AtomicBool::new(false),
             accepted: AtomicU64::new(0),
+            unsent: AtomicU64::new(0),
             start: Instant::now(),
             history: Mutex::default(),
         }
@@ -53,6 +55,11 @@ impl Load {
     /// How many creates were accepted up to now.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many requests could not be sent up to now, as nobody took the connection.
+    pub fn unsent(&self) -> u64 {
+        self.unsent.load(Ordering::Relaxed)
     }
 
     pub fn is_over(&self) -> bool {
@@ -301,6 +308,7 @@ impl Writer {
         let outcome = match answer {
             Ok(Ok(answer)) => outcome_of(&kind, &answer),
             Ok(Err(error)) if error.is_connect() => {
+                self.load.unsent.fetch_add(1, Ordering::Relaxed);
                 // It went down, and nobody has said so yet.
                 tokio::time::timeout(TOLD_BY, self.up.changed()).await.ok();
                 return None;

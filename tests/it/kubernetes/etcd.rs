@@ -24,7 +24,7 @@ async fn a_cluster_that_is_restored_from_a_backup_breaks_no_promise() {
     run.the_system_changes().await;
 
     let control_plane = Stopped::now().await;
-    let from = run.writers.load.history().len();
+    let from = run.now();
     run.writers.accepted_more(MORE).await;
     run.next_to_none_failed(from);
     run.say("there is no API server, and nobody notices");
@@ -40,12 +40,12 @@ async fn a_cluster_that_is_restored_from_a_backup_breaks_no_promise() {
     let found = format!(
         "{} creates, {} of {} requests failed since the API server went, {:.1?} without an accepted one at most",
         run.writers.load.accepted(),
-        history[from..]
+        history[from.ops..]
             .iter()
             .filter(|op| super::has_failed(op))
             .count(),
-        history.len() - from,
-        longest_pause(&history[from..]),
+        history.len() - from.ops,
+        longest_pause(&history[from.ops..]),
     );
     run.comes_to_rest().await.is_judged().await;
     println!("found: {found}");

@@ -7,7 +7,7 @@ const ACCOUNT: &str = "chat";
 impl Run {
     /// What cannot work is refused or told, and what runs goes on.
     pub(super) async fn mistakes_change_nothing(&self) {
-        let from = self.writers.load.history().len();
+        let from = self.now();
         self.a_specification_that_cannot_work_is_refused();
         self.a_missing_secret_is_told().await;
         self.a_wrong_password_is_told().await;
@@ -51,7 +51,7 @@ impl Run {
 
     /// A version whose migration is not allowed to change tables stays outside until it is.
     pub(super) async fn a_migration_fails(&self) {
-        let from = self.writers.load.history().len();
+        let from = self.now();
         let right = self.system.secret_value("chat-mysql", "migrationUrl");
         let without_rights = self.system.secret_value("chat-mysql", "url");
         let set = |url: &str| {
@@ -72,27 +72,28 @@ impl Run {
         self.writers.accepted_more(MORE).await;
         self.system.set_version(VERSION);
         self.system.runs(VERSION).await;
-        self.next_to_none_failed(from);
+        self.none_failed(from);
         self.say("a migration failed, and its version came once it was mended");
     }
 
     /// The old password counts until all pods have the new one.
     pub(super) async fn a_password_is_rotated(&self) {
-        let from = self.writers.load.history().len();
+        let from = self.now();
         let old = self.system.secret_value("chat-mysql", "password");
         let url = self.system.secret_value("chat-mysql", "url");
         let new = format!("{}0", old.chars().rev().collect::<String>());
         let alter = |what: &str| self.system.sql(&format!("ALTER USER {ACCOUNT}@'%' {what}"));
         alter(&format!("IDENTIFIED BY '{new}' RETAIN CURRENT PASSWORD"));
-        let before = self.system.revision("acme-api");
+        let (before, pods) = (self.system.revision("acme-api"), self.system.pods());
         let url = url.replace(&old, &new);
         self.system
             .set_secret("chat-mysql", &[("url", &url), ("password", &new)]);
         self.system.is_rolled_out("acme-api", &before).await;
         self.system.is_ready().await;
+        self.system.has_no_more(&pods).await;
         alter("DISCARD OLD PASSWORD");
         self.writers.accepted_more(MORE).await;
-        self.next_to_none_failed(from);
+        self.none_failed(from);
         // They have to log in again.
         self.system.kill_pods("worker-messages");
         self.system.is_ready().await;
@@ -101,7 +102,7 @@ impl Run {
 
     /// Somebody changes what the operator made.
     pub(super) async fn somebody_meddles(&self) {
-        let from = self.writers.load.history().len();
+        let from = self.now();
         let kubectl = |arguments: &[&str]| self.system.kubectl(arguments);
         kubectl(&[
             "set",
@@ -119,7 +120,7 @@ impl Run {
         self.system.has_replicas("acme-api", "2").await;
         self.system.is_ready().await;
         self.writers.accepted_more(MORE).await;
-        self.next_to_none_failed(from);
+        self.none_failed(from);
         self.say(
             "what somebody changed by hand is as it was, and the API was scaled by its resource",
         );

@@ -84,12 +84,14 @@ impl System {
             let ready = eventually(SOON, async || self.try_kubectl(&asked), right);
             ready.await.expect(ANSWERED);
         }
-        // Of each Deployment: what is wanted, what is of the newest template, what is ready, what there is.
-        let path = "{range .items[*]}{.spec.replicas},{.status.updatedReplicas},{.status.readyReplicas},{.status.replicas} {end}";
+        // Of each Deployment: its specification, and what the rest is said of; how many pods are wanted, are of the newest
+        // template, are ready, and are there.
+        let path = "{range .items[*]}{.metadata.generation},{.status.observedGeneration} \
+                    {.spec.replicas},{.status.updatedReplicas},{.status.readyReplicas},{.status.replicas} {end}";
         let all_equal = |now: &Result<String, String>| {
             let Ok(now) = now else { return false };
-            let equal = |deployment: &str| {
-                let mut counts = deployment.split(',');
+            let equal = |numbers: &str| {
+                let mut counts = numbers.split(',');
                 let wanted = counts.next();
                 counts.all(|count| Some(count) == wanted)
             };
@@ -97,6 +99,20 @@ impl System {
         };
         let counts = eventually(SOON, async || self.of_deployments(path), all_equal);
         counts.await.expect(ANSWERED);
+    }
+
+    /// Those of its Deployments, by name.
+    pub fn pods(&self) -> Vec<String> {
+        let components =
+            "app.kubernetes.io/component in (api, worker-chats, worker-indexing, worker-messages)";
+        let pods = self.kubectl(&["get", "pods", "--selector", components, "--output=name"]);
+        pods.lines().map(str::to_owned).collect()
+    }
+
+    /// Returns once none of these pods is there, not even one that ends.
+    pub async fn has_no_more(&self, pods: &[String]) {
+        let gone = |now: &Vec<String>| !now.iter().any(|pod| pods.contains(pod));
+        eventually(SOON, async || self.pods(), gone).await;
     }
 
     /// How many pods of its Deployments are ready.
