@@ -169,6 +169,8 @@ impl Run {
     fn none_failed(&self, from: Moment) {
         let (failed, _) = self.failed(from);
         assert!(failed.is_empty(), "{failed:#?}");
+        let unsent = self.now().unsent - from.unsent;
+        assert_eq!(unsent, 0, "requests found nobody who took the connection");
     }
 
     /// Where something dies or cannot start, a server may for a moment answer later than the API waits for it.
