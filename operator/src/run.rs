@@ -14,7 +14,7 @@ use tower::timeout::TimeoutLayer;
 
 /// The API server gives up on a request after a minute, but one that dies in the middle of it may never say so: whoever
 /// waits for its answer would wait for ever.
-const ANSWER: Duration = Duration::from_secs(60);
+pub const ANSWER: Duration = Duration::from_secs(60);
 /// What is under way at the end may take so long.
 const LEAVING: Duration = Duration::from_secs(5);
 

@@ -4,6 +4,7 @@
 use crate::kubelet::Kubelet;
 use crate::plane::{eventually, in_rooms};
 use crate::process::Process;
+use crate::random::next;
 use crate::roll::migrations;
 use crate::room::Room;
 use crate::state::{State, remove, state, until_same};
@@ -109,14 +110,6 @@ impl Script for Row {
         row.happened += 1;
         fault
     }
-}
-
-/// The next of a row of numbers that looks random (xorshift).
-fn next(state: &mut u64) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    usize::try_from(*state >> 33).unwrap()
 }
 
 /// Goes there and back until every fault has happened. Each time it is there, it is what a new system is that nothing

@@ -18,6 +18,7 @@ mod past;
 mod plane;
 mod process;
 mod program;
+mod random;
 mod rest;
 mod rights;
 mod roll;

@@ -7,6 +7,7 @@ use crate::kinds;
 use crate::kubelet::Kubelet;
 use crate::plane::{Rooms, chosen, in_rooms};
 use crate::process::Process;
+use crate::random::next;
 use crate::room::Room;
 use crate::state::{State, state, until_same};
 use futures::FutureExt;
@@ -138,14 +139,6 @@ fn mutations() -> Vec<Value> {
         json!({ "dataPrefix": "other" }),
         api(json!({ "replicas": -1 })),
     ]
-}
-
-/// The next of a row of numbers that looks random (xorshift).
-fn next(state: &mut u64) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    usize::try_from(*state >> 33).unwrap()
 }
 
 #[test]

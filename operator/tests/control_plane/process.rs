@@ -6,6 +6,7 @@ use crate::wire::{Asked, Fate, Script, Wire};
 use kube::Client;
 use kube::client::ClientBuilder;
 use operator::controller::{self, Operator, Watch};
+use operator::run::ANSWER;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -13,9 +14,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tower::timeout::TimeoutLayer;
 
-/// For an answer, as in the program.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The same where a script leaves questions without an answer.
+/// For an answer, where a script leaves questions without an answer.
 const LITTLE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Dropping it kills it.
@@ -50,7 +49,7 @@ impl Process {
             dies,
             reached: reached.clone(),
         };
-        let mut process = Self::run(room, Wire::new(Arc::new(death)), PATIENCE);
+        let mut process = Self::run(room, Wire::new(Arc::new(death)), ANSWER);
         process.reached = reached;
         process
     }
