@@ -36,16 +36,13 @@ async fn a_cluster_that_is_restored_from_a_backup_breaks_no_promise() {
     run.say("the system is as it was when the backup was made");
     run.the_operator_acts().await;
     run.writers.accepted_more(MORE).await;
-    let history = run.writers.load.history();
+    let (failed, all) = run.failed(from);
+    let history = run.writers.load.history().split_off(from.ops);
     let found = format!(
-        "{} creates, {} of {} requests failed since the API server went, {:.1?} without an accepted one at most",
+        "{} creates, {} of {all} requests failed since the API server went, {:.1?} without an accepted one at most",
         run.writers.load.accepted(),
-        history[from.ops..]
-            .iter()
-            .filter(|op| super::has_failed(op))
-            .count(),
-        history.len() - from.ops,
-        longest_pause(&history[from.ops..]),
+        failed.len(),
+        longest_pause(&history),
     );
     run.comes_to_rest().await.is_judged().await;
     println!("found: {found}");
