@@ -32,6 +32,8 @@ finish() {
         kubectl --namespace "$system" get chatsystem --output yaml || true
         kubectl --namespace chat-operator logs deployment/chat-operator --tail 50 || true
         kubectl --namespace "$system" logs --selector app.kubernetes.io/component=api --prefix --tail 50 || true
+        # What went wrong comes last, where people look first.
+        grep -s -A 20 'panicked at' "$scratch/said" || true
     fi >&2
     if [ -n "$stays" ]; then remove_all || true; else "$here/down" || true; fi
     rm -rf "$scratch"

@@ -210,14 +210,16 @@ YAML
     echo "$address"
 }
 
-# try_on_the_system chart|operator TEST: one of tests/it/kubernetes.rs, on the system that the chart or the operator made.
+# try_on_the_system chart|operator TEST: one of tests/it/kubernetes.rs, on the system that the chart or the operator made; what
+# it says is in $scratch/said, too.
 try_on_the_system() {
     local api management url
     api=$(node_port e2e-api 'app.kubernetes.io/instance: acme, app.kubernetes.io/component: api' http)
     management=$(node_port e2e-management 'app.kubernetes.io/instance: servers, app.kubernetes.io/component: rabbitmq' management)
     url=$(secret "$system" chat-rabbitmq managementUrl)
     E2E_MAKER=$1 E2E_NAMESPACE=$system E2E_API_URL=http://$api E2E_MANAGEMENT_URL=${url%@*}@$management \
-        E2E_ADMIN_KEY=$(secret "$system" chat-admin key) "$here/with" "${tests[@]}" --nocapture --ignored --exact "kubernetes::$2"
+        E2E_ADMIN_KEY=$(secret "$system" chat-admin key) RUST_BACKTRACE=0 \
+        "$here/with" "${tests[@]}" --nocapture --ignored --exact "kubernetes::$2" 2>&1 | tee "$scratch/said"
     kubectl --namespace "$system" delete --ignore-not-found service/e2e-api service/e2e-management \
         job/acme-explains job/acme-audits > /dev/null
 }

@@ -124,9 +124,12 @@ impl Run {
     async fn a_version_comes_and_goes(&self) {
         let from = self.now();
         for (version, api_replicas) in [(NEXT_VERSION, "3"), (VERSION, "2")] {
-            self.system.change_to(version, api_replicas);
-            if self.system.maker == Maker::Operator {
-                self.the_operator_is_killed_on_the_way_to(version).await;
+            match self.system.maker {
+                Maker::Chart => self.system.change_to(version, api_replicas),
+                Maker::Operator => {
+                    self.the_operator_is_killed_on_the_way_to(version, api_replicas)
+                        .await
+                }
             }
             self.system.runs(version).await;
             self.system.has_replicas("acme-api", api_replicas).await;
@@ -136,25 +139,29 @@ impl Run {
         self.none_failed(from);
     }
 
-    /// The API is the last to get it, once all workers have.
-    async fn the_operator_is_killed_on_the_way_to(&self, version: &str) {
-        let operator = [
+    /// The API is the last to get it, once all workers have; and one of them is held back until the operator was killed.
+    async fn the_operator_is_killed_on_the_way_to(&self, version: &str, api_replicas: &str) {
+        let kubectl = |arguments: &[&str]| self.system.kubectl(arguments);
+        let worker = "deployment/acme-worker-chats";
+        kubectl(&["rollout", "pause", worker]);
+        self.system.change_to(version, api_replicas);
+        let begun = |of_version: &Result<usize, String>| matches!(of_version, Ok(1..));
+        let ask = async || self.system.deployments_of_version(version);
+        eventually(SOON, ask, begun).await.expect("there are some");
+        kubectl(&[
             "delete",
             "pod",
             "--namespace=chat-operator",
             "--selector=app.kubernetes.io/name=chat-operator",
             "--grace-period=0",
             "--force",
-        ];
-        let begun = |of_version: &Result<usize, String>| matches!(of_version, Ok(1..));
-        let ask = async || self.system.deployments_of_version(version);
-        eventually(SOON, ask, begun).await.expect("there are some");
-        self.system.kubectl(&operator);
+        ]);
         let of_version = self.system.deployments_of_version(version);
         assert!(
             of_version.as_ref().is_ok_and(|count| *count < DEPLOYMENTS),
             "{of_version:?} Deployments were of version {version} when the operator was killed"
         );
+        kubectl(&["rollout", "resume", worker]);
         self.say("the operator was killed in the middle of an upgrade");
     }
 
