@@ -13,6 +13,7 @@ use crate::observe::live::{Child, Facts, Live};
 use crate::observe::migration;
 use crate::status::{Migration, Rollout, Trouble};
 use child::{Outcome, Wanted};
+use k8s_openapi::api::networking::v1::{Ingress, IngressSpec};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use serde::Serialize;
@@ -124,7 +125,7 @@ impl Applying<'_> {
             self.one(autoscaler).await?;
         }
         if let Some(ingress) = ingress {
-            self.one(ingress).await?;
+            self.lead_in(ingress).await?;
         }
         for object in http_route.iter().chain(pod_monitor) {
             let child = self.one(object).await?;
@@ -156,6 +157,22 @@ impl Applying<'_> {
             Migration::None => Migration::Running,
             state => state,
         })
+    }
+
+    /// The default class is given to an Ingress when it is made, and to none that only loses its own: that one is made
+    /// again.
+    async fn lead_in(&mut self, ingress: &Ingress) -> Result<(), Failed> {
+        let wanted = Wanted::new(ingress);
+        let has_class = |ingress: &IngressSpec| ingress.ingress_class_name.is_some();
+        if !ingress.spec.as_ref().is_some_and(has_class)
+            && self.is_needed(&wanted)
+            && self.has_class_of_ours(&wanted.child).await?
+        {
+            // Its end wakes the next call, which makes it again.
+            return self.delete(&wanted.child).await;
+        }
+        self.put(wanted).await?;
+        Ok(())
     }
 
     async fn all<'o, K: Serialize + 'o>(

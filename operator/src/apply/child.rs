@@ -71,15 +71,30 @@ impl Wanted {
 }
 
 impl Applying<'_> {
+    pub(super) fn is_needed(&self, wanted: &Wanted) -> bool {
+        let child = &wanted.child;
+        wanted.is_needed(self.live.get(child), self.applied.get(child))
+    }
+
+    /// As it is now, not as it is remembered.
+    pub(super) async fn has_class_of_ours(&self, ingress: &Child) -> Result<bool, Failed> {
+        let found = self.api(ingress.kind).get_metadata_opt(&ingress.name).await;
+        let found = found.map_err(|error| Failed {
+            child: ingress.clone(),
+            error,
+        })?;
+        Ok(found.is_some_and(|found| live::has_class_of_ours(&found.metadata)))
+    }
+
     pub(super) async fn put(&mut self, wanted: Wanted) -> Result<Outcome, Failed> {
         let kind = wanted.child.kind;
         if Kind::OPTIONAL.contains(&kind) && !self.known.contains(&kind) {
             return Ok(Outcome::UnknownKind(kind));
         }
-        let live = self.live.get(&wanted.child);
-        if !wanted.is_needed(live, self.applied.get(&wanted.child)) {
+        if !self.is_needed(&wanted) {
             return Ok(Outcome::AsItWas);
         }
+        let live = self.live.get(&wanted.child);
         let api = self.api(kind);
         let params = PatchParams::apply(MANAGER).force();
         let patch = Patch::Apply(&wanted.document);

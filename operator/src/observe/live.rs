@@ -110,15 +110,26 @@ pub(super) fn live(meta: &ObjectMeta, facts: Facts) -> Live {
 /// The fields that the API server counts as ours, as a checksum. Generations will not do: scaling changes a
 /// Deployment's, some kinds have none, and the status of an autoscaler changes its resourceVersion all the time.
 pub fn ours(meta: &ObjectMeta) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    let fields = fields_of_ours(meta)?.map(Value::to_string);
+    fields.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// Whether it was us who gave an Ingress its class.
+pub fn has_class_of_ours(meta: &ObjectMeta) -> bool {
+    let fields = fields_of_ours(meta).flatten();
+    fields.is_some_and(|fields| !fields["f:spec"]["f:ingressClassName"].is_null())
+}
+
+/// As managedFields has them: the outer `None` for what we have never applied.
+fn fields_of_ours(meta: &ObjectMeta) -> Option<Option<&Value>> {
     let entry = meta.managed_fields.iter().flatten().find(|entry| {
         entry.manager.as_deref() == Some(MANAGER)
             && entry.operation.as_deref() == Some("Apply")
             && entry.subresource.as_deref().unwrap_or_default().is_empty()
     })?;
-    let mut hasher = DefaultHasher::new();
-    let fields = entry.fields_v1.as_ref().map(|fields| fields.0.to_string());
-    fields.hash(&mut hasher);
-    Some(hasher.finish())
+    Some(entry.fields_v1.as_ref().map(|fields| &fields.0))
 }
 
 /// The ChatSystem that it belongs to.

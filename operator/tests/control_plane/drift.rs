@@ -2,7 +2,7 @@
 
 use crate::kinds;
 use crate::kubelet::Kubelet;
-use crate::plane::{eventually, in_a_namespace, in_rooms, named};
+use crate::plane::{DEFAULT_CLASS, eventually, in_a_namespace, in_rooms, named};
 use crate::process::Process;
 use crate::room::Room;
 use crate::state::{State, state, until_same};
@@ -187,6 +187,50 @@ fn what_is_switched_off_goes_and_what_is_not_ours_stays() {
                 .then_some(())
         };
         eventually("what is not asked for is gone", gone).await;
+    });
+}
+
+#[test]
+fn an_ingress_that_loses_its_class_gets_the_one_of_new_ones() {
+    in_a_namespace(async |room| {
+        let _kubelet = Kubelet::start(&room.admin, &room.namespace);
+        let operator = Process::start(&room);
+        room.install(|_| ()).await;
+        // Its class, its host, and who it is.
+        let ingress = async || {
+            let ingress = room.api::<Ingress>().get("acme-api").await.ok()?;
+            let spec = ingress.spec?;
+            let host = spec.rules?.pop()?.host?;
+            Some((spec.ingress_class_name?, host, ingress.metadata.uid?))
+        };
+        let has = async |class: &str, host: &str| {
+            eventually(
+                &format!("its class is {class}, its host {host}"),
+                async || {
+                    ingress()
+                        .await
+                        .filter(|now| (now.0.as_str(), now.1.as_str()) == (class, host))
+                },
+            )
+            .await
+        };
+        let expose = async |exposure: Value| {
+            room.merge(json!({ "spec": { "exposure": exposure } }))
+                .await
+        };
+        let host = "chat.example.com";
+        let (.., first) = has(DEFAULT_CLASS, host).await;
+        expose(json!({ "ingress": { "className": "other" } })).await;
+        let (.., other) = has("other", host).await;
+        assert_eq!(other, first, "a class can be given to one that is there");
+        expose(json!({ "ingress": null })).await;
+        let (.., again) = has(DEFAULT_CLASS, host).await;
+        // What the cluster gave stays, whoever looks.
+        drop(operator);
+        let _operator = Process::start(&room);
+        expose(json!({ "host": "b.example.com" })).await;
+        let (.., last) = has(DEFAULT_CLASS, "b.example.com").await;
+        assert_eq!(last, again, "it was made again without need");
     });
 }
 

@@ -3,11 +3,13 @@
 use crate::room::{Request, Room};
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, Config};
+use serde_json::json;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::str::FromStr;
@@ -134,7 +136,10 @@ pub(crate) async fn config(kubeconfig: &str, context: &str) -> Config {
         .unwrap()
 }
 
-/// Installs the definition, once.
+/// What an Ingress gets that names no class, as on most clusters.
+pub(crate) const DEFAULT_CLASS: &str = "default";
+
+/// Installs the definition, once, and a default class for Ingresses.
 pub(crate) async fn prepare(admin: &Client) {
     static PREPARED: Mutex<bool> = Mutex::const_new(false);
     let mut prepared = PREPARED.lock().await;
@@ -142,6 +147,17 @@ pub(crate) async fn prepare(admin: &Client) {
         return;
     }
     install(admin, serde_saphyr::from_str(DEFINITION).unwrap()).await;
+    let class = json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": { "name": DEFAULT_CLASS, "annotations": { "ingressclass.kubernetes.io/is-default-class": "true" } },
+        "spec": { "controller": "example.com/none" },
+    });
+    let params = PatchParams::apply("test").force();
+    Api::<IngressClass>::all(admin.clone())
+        .patch(DEFAULT_CLASS, &params, &Patch::Apply(&class))
+        .await
+        .unwrap();
     *prepared = true;
 }
 
