@@ -33,7 +33,7 @@ finish() {
         kubectl --namespace chat-operator logs deployment/chat-operator --tail 50 || true
         kubectl --namespace "$system" logs --selector app.kubernetes.io/component=api --prefix --tail 50 || true
         # What went wrong comes last, where people look first.
-        grep -s -A 20 'panicked at' "$scratch/said" || true
+        grep -s -m 1 -A 20 'panicked at' "$scratch/said" || true
     fi >&2
     if [ -n "$stays" ]; then remove_all || true; else "$here/down" || true; fi
     rm -rf "$scratch"
